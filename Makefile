@@ -1,0 +1,51 @@
+# Every target works as the first command after `git clone`: what it needs is made on the way.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check format bench requirements clean
+
+help: ## Show what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Create .venv with pgproof and the tools to work on it
+
+$(STAMP): requirements/dev.txt requirements/data.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/data.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## Back up, destroy, restore and compare a real data set: the whole story in a minute
+	$(BIN)/pgproof demo
+
+test: $(STAMP) ## Run the tests, with real PostgreSQL servers
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(STAMP) ## Run every test, the long ones too
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## Lint, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and mend what can be mended mechanically
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure against pg_dump and pg_restore (some minutes, about 4 GB of disk)
+	$(BIN)/python -m bench
+
+requirements: ## Compile the hash-pinned requirements anew (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		--all-extras --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-deps \
+		requirements/data.in -o requirements/data.txt
+
+clean: ## Remove the environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

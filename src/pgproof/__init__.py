@@ -1,0 +1,3 @@
+"""pgproof: PostgreSQL backups, proven by restoring them."""
+
+__version__ = "0.1.0"

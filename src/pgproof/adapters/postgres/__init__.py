@@ -1,0 +1,1 @@
+"""The protected servers and the PostgreSQL project's own tools."""

@@ -1,0 +1,101 @@
+"""Archives: their formats, their compression, and the names of the objects that a backup consists of."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from pgproof.domain.errors import InvalidInput
+
+LEVELS = range(10)
+JOBS = range(1, 65)
+
+MANIFEST = "manifest.json"
+CHECKSUMS = "SHA256SUMS"
+INSTRUCTIONS = "RESTORE.md"
+
+
+class ArchiveFormat(StrEnum):
+    """Formats of pg_dump that pgproof writes."""
+
+    CUSTOM = "custom"
+    DIRECTORY = "directory"
+
+
+class Compression(StrEnum):
+    """How the stored bytes are compressed."""
+
+    ZSTD = "zstd"
+    GZIP = "gzip"
+    NONE = "none"
+
+
+_FORMAT_SUFFIX = {ArchiveFormat.CUSTOM: ".dump", ArchiveFormat.DIRECTORY: ".tar"}
+_COMPRESSION_SUFFIX = {Compression.ZSTD: ".zst", Compression.GZIP: ".gz", Compression.NONE: ""}
+
+
+def check_level(level: int) -> int:
+    """A compression level as it is, or `InvalidInput`."""
+    if level not in LEVELS:
+        raise InvalidInput(
+            f"compression level {level} does not exist",
+            hint="Levels go from 0 (none) to 9 (smallest); 6 is the default.",
+        )
+    return level
+
+
+def check_jobs(jobs: int) -> int:
+    """A number of parallel jobs as it is, or `InvalidInput`."""
+    if jobs not in JOBS:
+        raise InvalidInput(
+            f"{jobs} parallel jobs are not possible",
+            hint=f"Use {JOBS.start} to {JOBS.stop - 1} jobs; the number of processor cores is a good start.",
+        )
+    return jobs
+
+
+def compression_for(level: int, wanted: Compression | None) -> Compression:
+    """The compression that a level and a wish amount to: level 0 means none, as in pg_dump."""
+    if level == 0:
+        return Compression.NONE
+    return wanted or Compression.ZSTD
+
+
+def folder_name(database: str) -> str:
+    """A database's folder: safe on every file system and object store, and different for different names.
+
+    Letters, digits, ``-``, ``_`` and inner dots stay; every other byte of the UTF-8 name becomes ``%XX``.
+    """
+    kept = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+    encoded = "".join(chr(byte) if byte in kept else f"%{byte:02X}" for byte in database.encode())
+    return "%2E" + encoded[1:] if encoded.startswith(".") else encoded
+
+
+@dataclass(frozen=True)
+class ObjectNames:
+    """The keys of one backup's objects in a storage, relative to its root."""
+
+    folder: str
+    filename: str
+    globals_filename: str
+
+    @classmethod
+    def make(
+        cls, database: str, taken_at: datetime, backup_id: int, form: ArchiveFormat, compression: Compression
+    ) -> "ObjectNames":
+        """Names for a backup whose work begins at `taken_at` (written in UTC)."""
+        stem = f"backup_{taken_at.astimezone(UTC):%Y%m%d_%H%M%S}_{backup_id}"
+        suffix = _COMPRESSION_SUFFIX[compression]
+        return cls(
+            folder=f"{folder_name(database)}/{stem}",
+            filename=f"{stem}{_FORMAT_SUFFIX[form]}{suffix}",
+            globals_filename=f"globals.sql{suffix}",
+        )
+
+    def key(self, name: str) -> str:
+        """The storage key of one of the folder's objects."""
+        return f"{self.folder}/{name}"
+
+    @property
+    def archive(self) -> str:
+        """The archive's key."""
+        return self.key(self.filename)

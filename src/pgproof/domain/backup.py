@@ -1,0 +1,114 @@
+"""A backup: one database at one snapshot, with globals and manifest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pgproof.domain.archive import ArchiveFormat, Compression, check_jobs, check_level, compression_for
+from pgproof.domain.errors import Conflict
+
+
+class BackupStatus(StrEnum):
+    """Where a backup stands. `restored` was restored at least once and stays restorable."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    RESTORED = "restored"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    DELETED = "deleted"
+
+
+class BackupTrigger(StrEnum):
+    """Who asked for the backup."""
+
+    MANUAL_API = "manual_api"
+    SCHEDULED_CRON = "scheduled_cron"
+    PRE_RESTORE_SAFETY = "pre_restore_safety"
+    MANUAL_CLI = "manual_cli"
+    IMPORTED = "imported"
+
+
+USABLE = frozenset({BackupStatus.COMPLETED, BackupStatus.RESTORED})
+UNFINISHED = frozenset({BackupStatus.PENDING, BackupStatus.RUNNING})
+
+_TRANSITIONS: Mapping[BackupStatus, frozenset[BackupStatus]] = {
+    BackupStatus.PENDING: frozenset({BackupStatus.RUNNING, BackupStatus.CANCELLED, BackupStatus.FAILED}),
+    BackupStatus.RUNNING: frozenset({BackupStatus.COMPLETED, BackupStatus.FAILED, BackupStatus.CANCELLED}),
+    BackupStatus.COMPLETED: frozenset({BackupStatus.RESTORED, BackupStatus.EXPIRED, BackupStatus.DELETED}),
+    BackupStatus.RESTORED: frozenset({BackupStatus.RESTORED, BackupStatus.EXPIRED, BackupStatus.DELETED}),
+    BackupStatus.FAILED: frozenset({BackupStatus.DELETED}),
+    BackupStatus.CANCELLED: frozenset({BackupStatus.DELETED}),
+    BackupStatus.EXPIRED: frozenset({BackupStatus.DELETED}),
+    BackupStatus.DELETED: frozenset(),
+}
+
+
+def check_transition(current: BackupStatus, wanted: BackupStatus) -> None:
+    """Raise `Conflict` unless a backup may go from `current` to `wanted`."""
+    if wanted not in _TRANSITIONS[current]:
+        raise Conflict(f"a backup that is {current} cannot become {wanted}")
+
+
+@dataclass(frozen=True)
+class BackupOptions:
+    """What to take and how. Making one checks every value; raises `InvalidInput`."""
+
+    format: ArchiveFormat = ArchiveFormat.CUSTOM
+    compression: Compression | None = None
+    compression_level: int = 6
+    parallel_jobs: int = 1
+    include_logs: bool = False
+    include_cache: bool = False
+    description: str | None = None
+
+    def __post_init__(self) -> None:
+        check_level(self.compression_level)
+        check_jobs(self.parallel_jobs)
+
+    @property
+    def effective_compression(self) -> Compression:
+        """What level and wish amount to."""
+        return compression_for(self.compression_level, self.compression)
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A row of the catalog's `backup_jobs`. Sizes are bytes, durations whole seconds, times aware."""
+
+    id: int
+    database: str
+    filename: str
+    file_path: str
+    storage_url: str
+    options: BackupOptions
+    compression: Compression
+    status: BackupStatus
+    trigger_source: BackupTrigger
+    created_at: datetime
+    file_size: int | None = None
+    checksum_sha256: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    duration_seconds: int | None = None
+    error_message: str | None = None
+    error_details: Mapping[str, Any] = field(default_factory=dict)
+    database_size_bytes: int | None = None
+    tables_count: int | None = None
+    expires_at: datetime | None = None
+    held: bool = False
+    verified_at: datetime | None = None
+
+    @property
+    def folder(self) -> str:
+        """The storage folder that holds all objects of the backup."""
+        return self.file_path.rpartition("/")[0]
+
+    @property
+    def description(self) -> str | None:
+        """What the person who asked for it wrote."""
+        return self.options.description

@@ -1,0 +1,113 @@
+"""The protected database, how to reach it, and what its server is."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Self
+
+from pgproof.domain.errors import InvalidInput
+from pgproof.domain.secret import Secret
+
+OLDEST_SERVER = 13
+
+# What a libpq connection may carry beside host, port, user, password and dbname, and pass on to the tools.
+CONNECTION_OPTIONS = frozenset(
+    {
+        "channel_binding", "connect_timeout", "gssencmode", "hostaddr", "keepalives", "keepalives_count",
+        "keepalives_idle", "keepalives_interval", "krbsrvname", "passfile", "require_auth", "service", "sslcert",
+        "sslcrl", "sslkey", "sslmode", "sslrootcert", "sslsni", "target_session_attrs", "tcp_user_timeout",
+    }
+)  # fmt: skip
+
+# https://www.postgresql.org/docs/current/libpq-status.html#LIBPQ-PQSERVERVERSION
+_VERSION_TEXT = re.compile(r"(\d+)(?:\.(\d+))?")
+
+
+@dataclass(frozen=True, order=True)
+class ServerVersion:
+    """A PostgreSQL version from 10 on, ordered as the versions are.
+
+    `number` is what libpq calls the server version: major * 10000 + minor.
+    """
+
+    number: int
+
+    @property
+    def major(self) -> int:
+        """The part that decides about compatibility."""
+        return self.number // 10_000
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "18.4", "16.14 (Debian ...)" or "19beta1". Raises `InvalidInput`."""
+        found = _VERSION_TEXT.match(text.strip())
+        if not found:
+            raise InvalidInput(f"{text!r} is not a PostgreSQL version")
+        return cls(int(found[1]) * 10_000 + int(found[2] or 0))
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.number % 10_000}"
+
+
+@dataclass(frozen=True)
+class ConnectionInfo:
+    """How to reach one database, in libpq's words; `options` holds keys of `CONNECTION_OPTIONS`."""
+
+    dbname: str
+    host: str = ""
+    port: int = 5432
+    user: str = ""
+    password: Secret | None = None
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def to_database(self, dbname: str) -> "ConnectionInfo":
+        """The same server and role, another database."""
+        return replace(self, dbname=dbname)
+
+    def same_place(self, other: "ConnectionInfo") -> bool:
+        """Whether both name the same database by the same address."""
+        return (self.host, self.port, self.dbname) == (other.host, other.port, other.dbname)
+
+    @property
+    def address(self) -> str:
+        """Host and port, for people."""
+        if self.host.startswith("/"):
+            return f"socket {self.host}"
+        return f"{self.host or 'local socket'}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.dbname!r} on {self.address}"
+
+
+@dataclass(frozen=True)
+class Database:
+    """One protected PostgreSQL database: what pg_dump dumps."""
+
+    id: int
+    name: str
+    connection: ConnectionInfo
+
+
+@dataclass(frozen=True)
+class Server:
+    """The PostgreSQL cluster that a connection leads to, and who we are there."""
+
+    version: ServerVersion
+    system_identifier: str
+    role: str
+    is_superuser: bool
+    can_create_databases: bool
+
+
+_NAME_LIMIT = 63
+
+
+def check_name(name: str) -> str:
+    """A registered name as it is, or `InvalidInput`: it becomes a folder name and a lookup key."""
+    if not name or name != name.strip() or len(name) > _NAME_LIMIT or not name.isprintable():
+        raise InvalidInput(
+            f"{name!r} cannot be the name of a protected database",
+            hint=f"Use 1 to {_NAME_LIMIT} printable characters without leading or trailing spaces.",
+        )
+    return name

@@ -1,0 +1,53 @@
+"""What belongs to a database itself rather than to anything in it: pg_dump leaves it out without --create."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One `ALTER DATABASE SET`, or with a role one `ALTER ROLE IN DATABASE SET`."""
+
+    name: str
+    value: str
+    role: str | None = None
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One privilege on the database; grantee ``None`` is PUBLIC."""
+
+    grantee: str | None
+    privilege: str
+    grantable: bool
+    grantor: str
+
+
+@dataclass(frozen=True)
+class DatabaseProperties:
+    """Owner, encoding, locale, settings and grants, as pg_database and its neighbours hold them.
+
+    `grants` is ``None`` where the access privileges were never changed from PostgreSQL's defaults.
+    `locale_provider` is one of "libc", "icu", "builtin"; `locale` is that provider's own locale name.
+    """
+
+    owner: str
+    encoding: str
+    collate: str
+    ctype: str
+    locale_provider: str = "libc"
+    locale: str | None = None
+    icu_rules: str | None = None
+    tablespace: str = "pg_default"
+    connection_limit: int = -1
+    comment: str | None = None
+    has_public_schema: bool = True
+    settings: tuple[Setting, ...] = ()
+    grants: tuple[Grant, ...] | None = None
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Every role that these properties mention."""
+        mentioned = {self.owner, *(setting.role for setting in self.settings)}
+        for grant in self.grants or ():
+            mentioned |= {grant.grantee, grant.grantor}
+        return frozenset(role for role in mentioned if role is not None)

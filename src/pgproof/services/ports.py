@@ -1,0 +1,407 @@
+"""What the world must offer to the use cases. Each method states its contract; one suite per port holds
+every adapter and its fake to it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
+from pgproof.domain.database import ConnectionInfo, Database, Server, ServerVersion
+from pgproof.domain.fingerprint import Fingerprint, SequencePosition
+from pgproof.domain.properties import DatabaseProperties
+from pgproof.domain.restore import Restore, RestoreOptions
+
+
+class Clock(Protocol):
+    """Time, so that no decision reads it behind a test's back."""
+
+    def now(self) -> datetime:
+        """The wall clock, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that only goes forward."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a step is. Totals are estimates until the step ends; ``None`` is unknown."""
+
+    bytes_done: int = 0
+    bytes_total: int | None = None
+    tables_done: int = 0
+    tables_total: int | None = None
+
+
+class Observer(Protocol):
+    """Who watches a job: a terminal, the catalog, a test. It must not raise; any thread may call it."""
+
+    def step(self, name: str) -> None:
+        """A new step begins."""
+
+    def progress(self, progress: Progress) -> None:
+        """The present step went on."""
+
+    def log(self, line: str) -> None:
+        """One line for the job's log, without secrets."""
+
+
+class Lock(Enum):
+    """What a process can own while it works on it."""
+
+    BACKUP = 1
+    RESTORE = 2
+    DATABASE = 3
+
+
+@dataclass(frozen=True)
+class BackupFilter:
+    """Which backups to list, newest first; ``None`` does not filter."""
+
+    limit: int = 50
+    status: BackupStatus | None = None
+    database: str | None = None
+    trigger_source: BackupTrigger | None = None
+
+
+@dataclass(frozen=True)
+class BackupStats:
+    """Totals over the usable backups (`completed` and `restored`); sizes in bytes."""
+
+    total_backups: int
+    completed_backups: int
+    total_size: int
+    latest_backup_at: datetime | None
+
+
+class Catalog(Protocol):
+    """The record of databases, backups and restores.
+
+    Every method is one short transaction. All raise `CatalogUnreachable` when the catalog does not
+    answer; lookups by id or name raise `NotFound`.
+    """
+
+    def add_database(self, name: str, connection: ConnectionInfo) -> Database:
+        """Register a database; `Conflict` if the name is taken. The password is stored sealed."""
+
+    def update_database(self, database: Database) -> None:
+        """Store a registered database's connection anew."""
+
+    def get_database(self, name: str) -> Database:
+        """The registered database of that name."""
+
+    def list_databases(self) -> Sequence[Database]:
+        """All registered databases by name."""
+
+    def remove_database(self, name: str) -> None:
+        """Forget a database. Its backups stay, in the catalog and in the storage, under its name."""
+
+    def create_backup(
+        self,
+        database: str,
+        *,
+        storage_url: str,
+        options: BackupOptions,
+        trigger: BackupTrigger,
+        now: datetime,
+    ) -> Backup:
+        """A new pending backup; its id, and with it its names, come from the catalog."""
+
+    def get_backup(self, backup_id: int) -> Backup:
+        """The backup of that id."""
+
+    def save_backup(self, backup: Backup, *, expected: BackupStatus) -> None:
+        """Store every field of a backup whose stored status is `expected`; else `Conflict`."""
+
+    def list_backups(self, wanted: BackupFilter) -> Sequence[Backup]:
+        """The newest first."""
+
+    def backup_stats(self) -> BackupStats:
+        """Totals for the overview."""
+
+    def create_restore(self, backup: Backup, dbname: str, options: RestoreOptions, now: datetime) -> Restore:
+        """A new running restore at its first step, with the names of its databases (`dbname` is live)."""
+
+    def get_restore(self, restore_id: int) -> Restore:
+        """The restore of that id."""
+
+    def save_restore(self, restore: Restore) -> None:
+        """Store every field."""
+
+    def list_restores(self, limit: int = 50) -> Sequence[Restore]:
+        """The newest first."""
+
+    def append_log(self, kind: Lock, job_id: int, lines: Sequence[str], now: datetime) -> None:
+        """Add lines to the log of a backup or a restore."""
+
+    def read_log(self, kind: Lock, job_id: int) -> Sequence[str]:
+        """The log's lines in their order."""
+
+    def own(self, kind: Lock, job_id: int) -> AbstractContextManager[None]:
+        """Own a job for the length of a `with` block; `Conflict` if somebody else does.
+
+        Ownership ends with the process that holds it, however it ends.
+        """
+
+    def is_owned(self, kind: Lock, job_id: int) -> bool:
+        """Whether some living process owns the job."""
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """One stored object; `size` in bytes."""
+
+    key: str
+    size: int
+
+
+class Storage(Protocol):
+    """A place where archives live. Keys are relative paths with ``/``; `InvalidInput` for any that leave it.
+
+    Beside what each method names, all raise `StorageUnreachable` and `StorageDenied`.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where this is, without secrets."""
+
+    def check(self) -> None:
+        """Raise unless an object can be written, read and deleted here now."""
+
+    def free_bytes(self) -> int | None:
+        """Space left, where it can be known."""
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> int:
+        """Store a stream and return its length.
+
+        The object appears, whole and durable, only after the last chunk: an exception from the iterator
+        or from the storage leaves nothing under `key` (and what was there before as it was).
+        Raises `StorageFull`.
+        """
+
+    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        """The object's bytes from `start` on, in chunks. Raises `ObjectMissing` before the first chunk."""
+
+    def stat(self, key: str) -> ObjectInfo:
+        """The object's length, or `ObjectMissing`."""
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """All objects whose key begins with `prefix`, by key. Unfinished writes are not objects."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object for good. Deleting what is not there is no error."""
+
+    def discard_unfinished(self, prefix: str) -> None:
+        """Remove what interrupted writes under `prefix` left behind. Nobody may be writing there."""
+
+    def local_path(self, key: str) -> Path | None:
+        """A path by which tools can read the object, where there is one."""
+
+
+class Streams(Protocol):
+    """Compression of byte streams: iterators in, iterators out, in bounded memory."""
+
+    def compress(self, chunks: Iterable[bytes], compression: Compression, level: int) -> Iterator[bytes]:
+        """The compressed stream; `level` 1 to 9 is a scale of effort."""
+
+    def decompress(self, chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
+        """The original stream. Raises `ArchiveUnreadable` where the stored bytes are not whole."""
+
+
+class Seal(Protocol):
+    """Keeps secrets that must be stored."""
+
+    def seal(self, text: str) -> bytes:
+        """An encrypted, authenticated form."""
+
+    def open(self, sealed: bytes) -> str:
+        """What was sealed. Raises `ConfigurationError` if the key is another one."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table of the protected database; `name` is quoted and schema-qualified, `size` in bytes."""
+
+    oid: int
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """What one snapshot shows of a database before anything is dumped. `size` in bytes.
+
+    `unreadable` names the tables and sequences that the role may not read. `extensions` maps names to
+    versions, `roles` are all roles that own or are granted something.
+    """
+
+    size: int
+    tables: tuple[Relation, ...]
+    sequences: tuple[str, ...]
+    extensions: Mapping[str, str]
+    roles: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    large_objects: int
+    properties: DatabaseProperties
+
+
+class Snapshot(Protocol):
+    """An open, exported snapshot: all that is read here is one moment of the database."""
+
+    @property
+    def id(self) -> str:
+        """What pg_dump's --snapshot takes."""
+
+    @property
+    def facts(self) -> DatabaseFacts:
+        """What the database holds."""
+
+    def matching(self, patterns: Sequence[str]) -> tuple[Relation, ...]:
+        """Tables that a list of pg_dump's patterns means, with their partitions and children."""
+
+    def count_rows(
+        self, tables: Sequence[Relation], counted: Callable[[int], None] | None = None
+    ) -> Mapping[str, int]:
+        """Exact row counts by name. `counted` hears of the number of tables counted so far.
+
+        Call it only while a dump holds its locks: TRUNCATE is not seen by snapshots.
+        """
+
+    def sequence_positions(self) -> Mapping[str, SequencePosition]:
+        """Where every sequence stands now: sequences know no snapshot."""
+
+
+class PostgresServer(Protocol):
+    """What we ask of a server over SQL.
+
+    All methods raise `ServerUnreachable`, `AuthenticationFailed`, `DatabaseMissing` and `PrivilegeMissing`.
+    """
+
+    def parse_url(self, url: str) -> ConnectionInfo:
+        """A `postgresql://` URL or a libpq connection string. Raises `InvalidInput`."""
+
+    def identify(self, connection: ConnectionInfo) -> Server:
+        """Who answers there. Raises `VersionUnsupported` below PostgreSQL 13."""
+
+    def open_snapshot(self, connection: ConnectionInfo) -> AbstractContextManager[Snapshot]:
+        """Export a snapshot; it lasts for the `with` block and never longer."""
+
+    def fingerprint(self, connection: ConnectionInfo) -> Fingerprint:
+        """Count a database that nobody writes to."""
+
+    def list_databases(self, connection: ConnectionInfo) -> frozenset[str]:
+        """Names of all databases of the server."""
+
+    def list_roles(self, connection: ConnectionInfo) -> frozenset[str]:
+        """Names of all roles of the server."""
+
+    def list_available_extensions(self, connection: ConnectionInfo) -> frozenset[str]:
+        """Names of the extensions that the server can create."""
+
+    def create_shadow(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+        """An empty database with encoding, locale and tablespace of `properties`, owned as they say."""
+
+    def apply_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+        """Database-level settings, grants, comment and connection limit, in one transaction."""
+
+    def analyze(self, connection: ConnectionInfo) -> None:
+        """Collect statistics of the whole database."""
+
+    def swap(self, connection: ConnectionInfo, *, live: str, incoming: str, outgoing: str) -> float:
+        """Rename `live` to `outgoing` and `incoming` to `live` in one transaction.
+
+        Ends the connections to both. Returns the seconds for which `live` refused or held connections.
+        Raises `SwapFailed`; then both are as they were.
+        """
+
+    def drop_database(self, connection: ConnectionInfo, name: str) -> None:
+        """Drop a database and whatever is connected to it; one that does not exist is no error."""
+
+
+@dataclass(frozen=True)
+class ClientTools:
+    """One installation of pg_dump and its siblings; `origin` says where it was found."""
+
+    version: ServerVersion
+    folder: Path
+    origin: str
+
+
+@dataclass(frozen=True)
+class DumpRequest:
+    """One run of pg_dump. `excluded_data` are quoted, qualified names; `jobs` is for the directory format."""
+
+    connection: ConnectionInfo
+    snapshot: str
+    format: ArchiveFormat
+    jobs: int
+    excluded_data: tuple[str, ...] = ()
+    excluded_schemas: tuple[str, ...] = ()
+    lock_wait_seconds: int = 60
+
+
+@dataclass(frozen=True)
+class TableOfContents:
+    """What an archive says that it holds: OIDs of the tables whose rows it carries, and all entries."""
+
+    tables: frozenset[int]
+    entries: int
+
+
+LineListener = Callable[[str], None]
+
+
+class PostgresTools(Protocol):
+    """The PostgreSQL project's own tools, as child processes that never outlive the call.
+
+    `on_line` hears every line of their stderr, in another thread.
+    """
+
+    def clients(self) -> Sequence[ClientTools]:
+        """All installations found, newest first."""
+
+    def for_server(self, version: ServerVersion, at_least: ServerVersion | None = None) -> ClientTools:
+        """Tools of the server's major version, else the nearest newer. Raises `ClientMissing`.
+
+        `at_least` is for reading: an archive needs tools as new as those that wrote it.
+        """
+
+    def dump(self, tools: ClientTools, request: DumpRequest, on_line: LineListener) -> Iterator[bytes]:
+        """The archive as one stream: pg_dump's own for custom, a tar of its files for directory.
+
+        Raises `DumpFailed` at the end of the stream if the tool failed, however much came before.
+        """
+
+    def dump_globals(
+        self, tools: ClientTools, connection: ConnectionInfo, on_line: LineListener
+    ) -> Iterator[bytes]:
+        """Roles and tablespaces as SQL; without passwords where the role may not read them."""
+
+    def read_contents(
+        self, tools: ClientTools, archive: Iterable[bytes], form: ArchiveFormat
+    ) -> TableOfContents:
+        """The table of contents; reads no more than it must. Raises `ArchiveUnreadable`."""
+
+    def stage(
+        self, archive: Iterable[bytes], form: ArchiveFormat, stored: Path | None
+    ) -> AbstractContextManager[Path]:
+        """The archive as pg_restore can read it in parallel, for the length of a `with` block.
+
+        `stored` is used in place where it can be. Raises `StorageFull`.
+        """
+
+    def restore(
+        self,
+        tools: ClientTools,
+        staged: Path,
+        connection: ConnectionInfo,
+        *,
+        jobs: int,
+        on_line: LineListener,
+    ) -> None:
+        """Run pg_restore into an empty database; the first error ends it. Raises `RestoreFailed`."""
