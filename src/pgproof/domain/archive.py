@@ -70,13 +70,17 @@ def folder_name(database: str) -> str:
     return "%2E" + encoded[1:] if encoded.startswith(".") else encoded
 
 
+def globals_filename(compression: Compression) -> str:
+    """The object that holds roles and tablespaces."""
+    return f"globals.sql{_COMPRESSION_SUFFIX[compression]}"
+
+
 @dataclass(frozen=True)
 class ObjectNames:
     """The keys of one backup's objects in a storage, relative to its root."""
 
     folder: str
     filename: str
-    globals_filename: str
 
     @classmethod
     def make(
@@ -84,11 +88,9 @@ class ObjectNames:
     ) -> "ObjectNames":
         """Names for a backup whose work begins at `taken_at` (written in UTC)."""
         stem = f"backup_{taken_at.astimezone(UTC):%Y%m%d_%H%M%S}_{backup_id}"
-        suffix = _COMPRESSION_SUFFIX[compression]
         return cls(
             folder=f"{folder_name(database)}/{stem}",
-            filename=f"{stem}{_FORMAT_SUFFIX[form]}{suffix}",
-            globals_filename=f"globals.sql{suffix}",
+            filename=f"{stem}{_FORMAT_SUFFIX[form]}{_COMPRESSION_SUFFIX[compression]}",
         )
 
     def key(self, name: str) -> str:

@@ -68,17 +68,11 @@ def differences(expected: Fingerprint, actual: Fingerprint) -> tuple[Difference,
     Versions of extensions are not compared: PostgreSQL restores an extension in the version that the
     server offers, and says so in its documentation of pg_dump.
     """
-    return tuple(
-        [
-            *_table_differences(expected, actual),
-            *_sequence_differences(expected, actual),
-            *(
-                Difference("extension", name, version, None)
-                for name, version in sorted(expected.extensions.items())
-                if name not in actual.extensions
-            ),
-            *_large_object_differences(expected, actual),
-        ]
+    return (
+        *_table_differences(expected, actual),
+        *_sequence_differences(expected, actual),
+        *_extension_differences(expected, actual),
+        *_large_object_differences(expected, actual),
     )
 
 
@@ -95,6 +89,12 @@ def _sequence_differences(expected: Fingerprint, actual: Fingerprint) -> Iterato
         before, after = expected.sequences.get(name), actual.sequences.get(name)
         if before is None or after is None or not before.accepts(after):
             yield Difference("sequence", name, _position(before), _position(after))
+
+
+def _extension_differences(expected: Fingerprint, actual: Fingerprint) -> Iterator[Difference]:
+    for name, version in sorted(expected.extensions.items()):
+        if name not in actual.extensions:
+            yield Difference("extension", name, version, None)
 
 
 def _large_object_differences(expected: Fingerprint, actual: Fingerprint) -> Iterator[Difference]:

@@ -165,7 +165,10 @@ def _fingerprint(body: Mapping[str, Any]) -> Fingerprint:
     return Fingerprint(
         tables={_text(name): _integer(rows) for name, rows in body["tables"].items()},
         schema_only=frozenset(body["schema_only"]),
-        sequences={_text(name): SequencePosition(**_known(SequencePosition, position)) for name, position in body["sequences"].items()},
+        sequences={
+            _text(name): SequencePosition(**_known(SequencePosition, position))
+            for name, position in body["sequences"].items()
+        },
         extensions={_text(name): _text(version) for name, version in body["extensions"].items()},
         large_objects=_integer(body["large_objects"]),
     )

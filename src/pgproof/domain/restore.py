@@ -22,6 +22,7 @@ class RestoreStatus(StrEnum):
 
     RUNNING = "running"
     COMPLETED = "completed"
+    UNDOING = "undoing"
     FAILED = "failed"
     UNDONE = "undone"
 
@@ -56,7 +57,11 @@ class RestoreOptions:
 
 @dataclass(frozen=True)
 class Restore:
-    """A row of the catalog's `restore_jobs`. `timings` are seconds by step."""
+    """A row of the catalog's `restore_jobs`. `timings` are seconds by step.
+
+    `database` is the registered name, `dbname` the live database's; `previous_database` is ``None`` where
+    there was none to keep.
+    """
 
     id: int
     backup_id: int
@@ -65,8 +70,9 @@ class Restore:
     status: RestoreStatus
     step: RestoreStep
     created_at: datetime
+    dbname: str
     shadow_database: str
-    previous_database: str
+    previous_database: str | None
     safety_backup_id: int | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None

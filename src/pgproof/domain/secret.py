@@ -1,5 +1,10 @@
 """A value that must not be shown."""
 
+import re
+
+_URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/]+@", re.IGNORECASE)
+_PASSWORD_WORD = re.compile(r"(\b(?:pg)?(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
+
 
 class Secret:
     """Holds a password or key so that printing, logging or comparing an object cannot leak it."""
@@ -31,3 +36,9 @@ def without_secrets(text: str, *secrets: Secret | None) -> str:
         if secret is not None and secret.reveal():
             text = text.replace(secret.reveal(), "***")
     return text
+
+
+def without_url_passwords(text: str) -> str:
+    """`text` with the password of every URL and connection string in it masked."""
+    text = _URL_PASSWORD.sub(r"\1***@", text)
+    return _PASSWORD_WORD.sub(r"\1***", text)

@@ -2,12 +2,13 @@
 every adapter and its fake to it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from pgproof.domain.archive import ArchiveFormat, Compression
@@ -71,7 +72,11 @@ class BackupFilter:
 
 @dataclass(frozen=True)
 class BackupStats:
-    """Totals over the usable backups (`completed` and `restored`); sizes in bytes."""
+    """Totals for the overview; `total_size` in bytes.
+
+    `total_backups` counts all that are not expired or deleted. The rest is of the usable ones (`completed`
+    and `restored`); `latest_backup_at` is when the newest of them was asked for.
+    """
 
     total_backups: int
     completed_backups: int
@@ -125,7 +130,10 @@ class Catalog(Protocol):
         """Totals for the overview."""
 
     def create_restore(self, backup: Backup, dbname: str, options: RestoreOptions, now: datetime) -> Restore:
-        """A new running restore at its first step, with the names of its databases (`dbname` is live)."""
+        """A new running restore at its first step, with the names of its databases (`dbname` is live).
+
+        `database` of the restore is the backup's: the registered name.
+        """
 
     def get_restore(self, restore_id: int) -> Restore:
         """The restore of that id."""
@@ -135,6 +143,9 @@ class Catalog(Protocol):
 
     def list_restores(self, limit: int = 50) -> Sequence[Restore]:
         """The newest first."""
+
+    def unfinished_restores(self) -> Sequence[Restore]:
+        """All that are `running` or `undoing`, the oldest first."""
 
     def append_log(self, kind: Lock, job_id: int, lines: Sequence[str], now: datetime) -> None:
         """Add lines to the log of a backup or a restore."""
@@ -209,8 +220,11 @@ class Streams(Protocol):
     def compress(self, chunks: Iterable[bytes], compression: Compression, level: int) -> Iterator[bytes]:
         """The compressed stream; `level` 1 to 9 is a scale of effort."""
 
-    def decompress(self, chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
-        """The original stream. Raises `ArchiveUnreadable` where the stored bytes are not whole."""
+    def decompress(self, chunks: Iterable[bytes], compression: Compression) -> Generator[bytes, None, None]:
+        """The original stream, to be closed if it is not read to its end.
+
+        Raises `ArchiveUnreadable` where the stored bytes are not whole.
+        """
 
 
 class Seal(Protocol):
@@ -225,11 +239,18 @@ class Seal(Protocol):
 
 @dataclass(frozen=True)
 class Relation:
-    """A table of the protected database; `name` is quoted and schema-qualified, `size` in bytes."""
+    """A table of the protected database, with its size in bytes.
+
+    `name` is how the server writes it, qualified and quoted where needed. A partitioned table is only a
+    `parent`: it has no rows of its own.
+    """
 
     oid: int
+    schema: str
+    table: str
     name: str
-    size: int
+    size: int = 0
+    parent: bool = False
 
 
 @dataclass(frozen=True)
@@ -237,7 +258,8 @@ class DatabaseFacts:
     """What one snapshot shows of a database before anything is dumped. `size` in bytes.
 
     `unreadable` names the tables and sequences that the role may not read. `extensions` maps names to
-    versions, `roles` are all roles that own or are granted something.
+    versions, `roles` are all roles that own or are granted something. `holds_catalog` tells that pgproof's
+    own catalog lives in this database.
     """
 
     size: int
@@ -248,6 +270,7 @@ class DatabaseFacts:
     unreadable: tuple[str, ...]
     large_objects: int
     properties: DatabaseProperties
+    holds_catalog: bool
 
 
 class Snapshot(Protocol):
@@ -261,15 +284,19 @@ class Snapshot(Protocol):
     def facts(self) -> DatabaseFacts:
         """What the database holds."""
 
+    def hold(self, tables: Sequence[Relation]) -> None:
+        """Keep others from dropping, altering or truncating these tables for the length of the snapshot.
+
+        Reading and writing go on. A very long list is left to pg_dump's own locks.
+        """
+
     def matching(self, patterns: Sequence[str]) -> tuple[Relation, ...]:
         """Tables that a list of pg_dump's patterns means, with their partitions and children."""
 
-    def count_rows(
-        self, tables: Sequence[Relation], counted: Callable[[int], None] | None = None
-    ) -> Mapping[str, int]:
-        """Exact row counts by name. `counted` hears of the number of tables counted so far.
+    def count_rows(self, tables: Sequence[Relation], abandoned: Event | None = None) -> Mapping[str, int]:
+        """Exact row counts by name. Setting `abandoned` ends a count in the middle, with an error.
 
-        Call it only while a dump holds its locks: TRUNCATE is not seen by snapshots.
+        Call it while `hold` or a dump keeps the tables: TRUNCATE is not seen by snapshots.
         """
 
     def sequence_positions(self) -> Mapping[str, SequencePosition]:
@@ -284,6 +311,12 @@ class PostgresServer(Protocol):
 
     def parse_url(self, url: str) -> ConnectionInfo:
         """A `postgresql://` URL or a libpq connection string. Raises `InvalidInput`."""
+
+    def maintenance(self, connection: ConnectionInfo) -> ConnectionInfo:
+        """A database of the same server from which `connection`'s own can be renamed or dropped."""
+
+    def holds_catalog(self, connection: ConnectionInfo) -> bool:
+        """Whether pgproof's own catalog lives in that database."""
 
     def identify(self, connection: ConnectionInfo) -> Server:
         """Who answers there. Raises `VersionUnsupported` below PostgreSQL 13."""
@@ -312,10 +345,11 @@ class PostgresServer(Protocol):
     def analyze(self, connection: ConnectionInfo) -> None:
         """Collect statistics of the whole database."""
 
-    def swap(self, connection: ConnectionInfo, *, live: str, incoming: str, outgoing: str) -> float:
+    def swap(self, connection: ConnectionInfo, *, live: str, incoming: str, outgoing: str | None) -> float:
         """Rename `live` to `outgoing` and `incoming` to `live` in one transaction.
 
-        Ends the connections to both. Returns the seconds for which `live` refused or held connections.
+        Ends the connections to both. `outgoing` is ``None`` where there is no live database to keep.
+        Returns the seconds for which `live` refused or held connections.
         Raises `SwapFailed`; then both are as they were.
         """
 
@@ -334,13 +368,13 @@ class ClientTools:
 
 @dataclass(frozen=True)
 class DumpRequest:
-    """One run of pg_dump. `excluded_data` are quoted, qualified names; `jobs` is for the directory format."""
+    """One run of pg_dump. `excluded_data` come without their rows; `jobs` is for the directory format."""
 
     connection: ConnectionInfo
     snapshot: str
     format: ArchiveFormat
     jobs: int
-    excluded_data: tuple[str, ...] = ()
+    excluded_data: tuple[Relation, ...] = ()
     excluded_schemas: tuple[str, ...] = ()
     lock_wait_seconds: int = 60
 
@@ -353,14 +387,21 @@ class TableOfContents:
     entries: int
 
 
-LineListener = Callable[[str], None]
+@dataclass(frozen=True)
+class Watch:
+    """Ties a tool's run to the job that it belongs to.
+
+    `on_line` hears every line of the tool's stderr, in another thread. Setting `cancelled` kills the tool
+    with all that it started, and the call raises `Cancelled`; so does `timeout` (seconds) with `TimedOut`.
+    """
+
+    on_line: Callable[[str], None]
+    cancelled: Event = field(default_factory=Event)
+    timeout: float | None = None
 
 
 class PostgresTools(Protocol):
-    """The PostgreSQL project's own tools, as child processes that never outlive the call.
-
-    `on_line` hears every line of their stderr, in another thread.
-    """
+    """The PostgreSQL project's own tools, as child processes that never outlive the call."""
 
     def clients(self) -> Sequence[ClientTools]:
         """All installations found, newest first."""
@@ -371,25 +412,21 @@ class PostgresTools(Protocol):
         `at_least` is for reading: an archive needs tools as new as those that wrote it.
         """
 
-    def dump(self, tools: ClientTools, request: DumpRequest, on_line: LineListener) -> Iterator[bytes]:
+    def dump(self, tools: ClientTools, request: DumpRequest, watch: Watch) -> Iterator[bytes]:
         """The archive as one stream: pg_dump's own for custom, a tar of its files for directory.
 
         Raises `DumpFailed` at the end of the stream if the tool failed, however much came before.
         """
 
     def dump_globals(
-        self, tools: ClientTools, connection: ConnectionInfo, on_line: LineListener
+        self, tools: ClientTools, connection: ConnectionInfo, watch: Watch, *, passwords: bool
     ) -> Iterator[bytes]:
-        """Roles and tablespaces as SQL; without passwords where the role may not read them."""
+        """Roles and tablespaces as SQL; `passwords` (their hashes) need a superuser."""
 
-    def read_contents(
-        self, tools: ClientTools, archive: Iterable[bytes], form: ArchiveFormat
-    ) -> TableOfContents:
+    def read_contents(self, tools: ClientTools, archive: Iterable[bytes], form: ArchiveFormat) -> TableOfContents:
         """The table of contents; reads no more than it must. Raises `ArchiveUnreadable`."""
 
-    def stage(
-        self, archive: Iterable[bytes], form: ArchiveFormat, stored: Path | None
-    ) -> AbstractContextManager[Path]:
+    def stage(self, archive: Iterable[bytes], form: ArchiveFormat, stored: Path | None) -> AbstractContextManager[Path]:
         """The archive as pg_restore can read it in parallel, for the length of a `with` block.
 
         `stored` is used in place where it can be. Raises `StorageFull`.
@@ -402,6 +439,6 @@ class PostgresTools(Protocol):
         connection: ConnectionInfo,
         *,
         jobs: int,
-        on_line: LineListener,
+        watch: Watch,
     ) -> None:
         """Run pg_restore into an empty database; the first error ends it. Raises `RestoreFailed`."""

@@ -1,0 +1,184 @@
+"""Sessions on protected servers: opened, freed of the server's limits, and their errors translated."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Event, Thread
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from pgproof.adapters.postgres.commands import conninfo
+from pgproof.domain.database import CONNECTION_OPTIONS, ConnectionInfo, ServerVersion
+from pgproof.domain.errors import (
+    AuthenticationFailed,
+    DatabaseMissing,
+    DumpFailed,
+    InvalidInput,
+    PgproofError,
+    PostgresError,
+    PrivilegeMissing,
+    ServerUnreachable,
+)
+from pgproof.domain.secret import Secret, without_secrets
+
+Session = psycopg.Connection[tuple[Any, ...]]
+
+_CONNECT_SECONDS = "15"
+_CANCEL_POLL_SECONDS = 0.1
+# A limit that an administrator set for applications must not end a dump; the versions that know each.
+_LIMITS = {
+    "statement_timeout": 0,
+    "idle_in_transaction_session_timeout": 0,
+    "idle_session_timeout": 14,
+    "transaction_timeout": 17,
+}
+
+
+def parse_url(url: str) -> ConnectionInfo:
+    """A `postgresql://` URL or libpq connection string. Raises `InvalidInput`."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise InvalidInput(
+            "the database's URL does not parse",
+            hint="Write postgresql://user:password@host:5432/name; percent-encode special characters.",
+        ) from error
+    dbname = str(parts.pop("dbname", "") or parts.get("user") or "")
+    if not dbname:
+        raise InvalidInput("the database's URL names no database", hint="End it in /NAME.")
+    unknown = sorted(name for name in parts if name not in CONNECTION_OPTIONS | {"host", "port", "user", "password"})
+    if unknown:
+        raise InvalidInput(
+            f"the database's URL has options that cannot be passed on: {', '.join(unknown)}",
+            hint="Remove them.",
+        )
+    password = parts.get("password")
+    return ConnectionInfo(
+        dbname=dbname,
+        host=str(parts.get("host") or ""),
+        port=_port(parts.get("port")),
+        user=str(parts.get("user") or ""),
+        password=Secret(str(password)) if password else None,
+        options={name: str(parts[name]) for name in CONNECTION_OPTIONS & parts.keys()},
+    )
+
+
+def _port(text: object) -> int:
+    try:
+        return int(str(text or 5432))
+    except ValueError as error:
+        raise InvalidInput(f"{text!r} is not a port", hint="Name one server and one port.") from error
+
+
+@contextmanager
+def connect(connection: ConnectionInfo, *, lock_wait_seconds: int = 0) -> Iterator[Session]:
+    """An autocommit session for the length of a `with` block."""
+    patient = replace(connection, options={"connect_timeout": _CONNECT_SECONDS, **connection.options})
+    with translated(connection):
+        session = psycopg.connect(
+            conninfo(patient, with_password=True),
+            autocommit=True,
+            client_encoding="utf8",
+            application_name="pgproof",
+        )
+        with session:
+            _lift_limits(session, lock_wait_seconds)
+            yield session
+
+
+@contextmanager
+def cancelled_by(session: Session, event: Event) -> Iterator[None]:
+    """Cancel whatever query runs in the block as soon as `event` is set."""
+    left = Event()
+
+    def wait() -> None:
+        while not left.is_set():
+            if event.wait(_CANCEL_POLL_SECONDS):
+                session.cancel_safe()
+                return
+
+    thread = Thread(target=wait, name="cancel query", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        left.set()
+        thread.join()
+
+
+def version_of(session: Session) -> ServerVersion:
+    """The server's version."""
+    return ServerVersion(session.info.server_version)
+
+
+def _lift_limits(session: Session, lock_wait_seconds: int) -> None:
+    major = version_of(session).major
+    for name, since in _LIMITS.items():
+        if major >= since:
+            session.execute(sql.SQL("SET {} = 0").format(sql.Identifier(name)))
+    session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(lock_wait_seconds * 1000)))
+    # Rows that a policy hides are rows that a backup lacks: fail instead, as pg_dump does.
+    session.execute("SET row_security = off")
+
+
+@contextmanager
+def translated(connection: ConnectionInfo) -> Iterator[None]:
+    """Turn psycopg's errors into ours, with the password masked."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _translate(error, connection) from error
+
+
+def _translate(error: psycopg.Error, connection: ConnectionInfo) -> PgproofError:
+    text = without_secrets(" ".join(str(error).split()), connection.password)
+    match error:
+        case psycopg.errors.InsufficientPrivilege():
+            return PrivilegeMissing(
+                f"the role {connection.user!r} may not do this in {connection}: {text}",
+                hint="Grant it what is missing; `pgproof doctor` lists what a backup and a restore need.",
+            )
+        case psycopg.errors.InvalidCatalogName():
+            return _missing(connection)
+        case psycopg.errors.LockNotAvailable():
+            return DumpFailed(
+                f"a table of {connection} is locked by another session: {text}",
+                hint="End that session or wait, then try again; BACKUP_LOCK_WAIT_SECONDS sets how long we wait.",
+            )
+        case psycopg.errors.DiskFull():
+            return PostgresError(
+                f"the server of {connection} has no space left: {text}",
+                hint="Make room on the server's disk.",
+            )
+        case psycopg.OperationalError():
+            return _connection_error(text, connection)
+    return PostgresError(f"{connection} answered: {text}", hint="See the server's log.")
+
+
+def _connection_error(text: str, connection: ConnectionInfo) -> PgproofError:
+    # A refused connection carries no SQLSTATE through libpq, so its words must do.
+    if "authentication failed" in text or "no password supplied" in text or "pg_hba.conf" in text:
+        return AuthenticationFailed(
+            f"{connection.address} refused the role {connection.user!r}: {text}",
+            hint="Check user and password (`pgproof database add` stores them anew) and the server's pg_hba.conf.",
+        )
+    if "role" in text and "does not exist" in text:
+        return AuthenticationFailed(
+            f"{connection.address} has no role {connection.user!r}",
+            hint="Check the user name, or create the role.",
+        )
+    if "database" in text and "does not exist" in text:
+        return _missing(connection)
+    return ServerUnreachable(
+        f"unable to reach server {connection.address}: {text}",
+        hint="Check that it runs, that host and port are right, and that pg_hba.conf lets us in.",
+    )
+
+
+def _missing(connection: ConnectionInfo) -> DatabaseMissing:
+    return DatabaseMissing(
+        f"there is no database {connection}", hint="Check the name; `psql --list` shows what the server has."
+    )

@@ -1,0 +1,162 @@
+"""Child processes: in a group of their own, with their stderr heard, and never left behind."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from pgproof.domain.errors import Cancelled, ClientMissing, TimedOut
+from pgproof.domain.secret import Secret, without_secrets
+from pgproof.services.ports import Watch
+
+_CHUNK = 1 << 20
+_POLL_SECONDS = 0.2
+_GRACE_SECONDS = 3.0
+_TAIL_LINES = 30
+_F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but on no other platform
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run. `environment` is all that the child gets; `secrets` are masked in what it says."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        return Path(self.argv[0]).name
+
+
+class ToolProcess:
+    """A running tool. Leaving its `with` block ends the whole group, however far it was."""
+
+    def __init__(self, command: Command, watch: Watch, *, stdin: int | IO[bytes], stdout: int | IO[bytes]) -> None:
+        self.command = command
+        self._watch = watch
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._ended_by: type[Cancelled | TimedOut] | None = None
+        try:
+            self._child = subprocess.Popen(
+                command.argv,
+                env=dict(command.environment),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ClientMissing(
+                f"unable to start {command.argv[0]}: {error.strerror}",
+                hint="Run `pgproof doctor` for the tools found.",
+            ) from error
+        self._threads = [
+            threading.Thread(target=self._hear, name=f"{command.name} stderr", daemon=True),
+            threading.Thread(target=self._guard, name=f"{command.name} guard", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> "ToolProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kill()
+        for thread in self._threads:
+            thread.join()
+        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+    def output(self) -> Iterator[bytes]:
+        """The tool's stdout in chunks."""
+        pipe = self._child.stdout
+        if pipe is None:
+            raise ValueError(f"{self.command.name} was started without a pipe for its output")
+        _enlarge(pipe)
+        while chunk := os.read(pipe.fileno(), _CHUNK):
+            yield chunk
+
+    def feed(self, chunks: Iterator[bytes]) -> None:
+        """Write to the tool's stdin until it stops reading or the chunks end."""
+        pipe = self._child.stdin
+        if pipe is None:
+            raise ValueError(f"{self.command.name} was started without a pipe for its input")
+        with contextlib.suppress(BrokenPipeError):
+            for chunk in chunks:
+                pipe.write(chunk)
+            pipe.flush()
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
+
+    def wait(self) -> int:
+        """The exit status, negative for a signal. Raises `Cancelled` or `TimedOut` if we ended it."""
+        status = self._child.wait()
+        for thread in self._threads:
+            thread.join()
+        if self._ended_by is not None:
+            raise self._ended_by(f"{self.command.name} was ended: {_REASONS[self._ended_by]}")
+        return status
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines of stderr, without secrets."""
+        return list(self._tail)
+
+    def _hear(self) -> None:
+        pipe = self._child.stderr
+        if pipe is None:
+            raise ValueError(f"{self.command.name} was started without a pipe for its errors")
+        for raw in pipe:
+            line = without_secrets(raw.decode(errors="replace").rstrip(), *self.command.secrets)
+            self._tail.append(line)
+            self._watch.on_line(line)
+
+    def _guard(self) -> None:
+        deadline = None if self._watch.timeout is None else time.monotonic() + self._watch.timeout
+        while self._child.poll() is None:
+            if self._watch.cancelled.wait(_POLL_SECONDS):
+                self._ended_by = Cancelled
+            elif deadline is not None and time.monotonic() > deadline:
+                self._ended_by = TimedOut
+            else:
+                continue
+            self._kill()
+            return
+
+    def _kill(self) -> None:
+        if self._signal(signal.SIGTERM):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_GRACE_SECONDS)
+        self._signal(signal.SIGKILL)
+        self._child.wait()
+
+    def _signal(self, number: int) -> bool:
+        """Signal the group: pg_dump and pg_restore start workers. A reaped leader's number may be another's."""
+        if self._child.poll() is not None:
+            return False
+        try:
+            os.killpg(self._child.pid, number)
+        except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
+            return False
+        return True
+
+
+_REASONS = {Cancelled: "the job was cancelled", TimedOut: "the job took longer than it may"}
+
+
+def _enlarge(pipe: IO[bytes]) -> None:
+    """A pipe of 64 KiB makes a dump switch tasks 16 times as often as one of 1 MiB."""
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _CHUNK)

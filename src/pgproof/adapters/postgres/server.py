@@ -1,0 +1,142 @@
+"""Servers behind the `PostgresServer` port."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from psycopg import sql
+
+from pgproof.adapters.postgres import alter, inspect
+from pgproof.adapters.postgres.connect import Session, connect, parse_url, version_of
+from pgproof.adapters.postgres.snapshot import ExportedSnapshot, exported
+from pgproof.adapters.postgres.swap import swap
+from pgproof.domain.database import OLDEST_SERVER, ConnectionInfo, Server
+from pgproof.domain.errors import DatabaseMissing, PostgresError, VersionUnsupported
+from pgproof.domain.fingerprint import Fingerprint
+from pgproof.domain.properties import DatabaseProperties
+
+_MAINTENANCE = ("postgres", "template1")
+
+
+class LivePostgresServer:
+    """Talks SQL to protected servers. `lock_wait_seconds` is how long a query waits for somebody's lock."""
+
+    def __init__(self, lock_wait_seconds: int = 60) -> None:
+        self._lock_wait_seconds = lock_wait_seconds
+
+    def parse_url(self, url: str) -> ConnectionInfo:
+        """See the port."""
+        return parse_url(url)
+
+    def maintenance(self, connection: ConnectionInfo) -> ConnectionInfo:
+        """See the port."""
+        return self._maintenance_database(connection, connection.dbname)
+
+    def holds_catalog(self, connection: ConnectionInfo) -> bool:
+        """See the port."""
+        with connect(connection) as session:
+            return inspect.holds_catalog(session)
+
+    def identify(self, connection: ConnectionInfo) -> Server:
+        """See the port."""
+        with connect(connection) as session:
+            version = version_of(session)
+            if version.major < OLDEST_SERVER:
+                raise VersionUnsupported(
+                    f"the server {connection.address} is PostgreSQL {version}",
+                    hint=f"pgproof supports PostgreSQL {OLDEST_SERVER} and newer.",
+                )
+            role, superuser, creates = session.execute(
+                "SELECT rolname, rolsuper, rolcreatedb OR rolsuper FROM pg_catalog.pg_roles "
+                "WHERE rolname = current_user"
+            ).fetchone() or ("", False, False)
+            return Server(
+                version=version,
+                system_identifier=_system_identifier(session),
+                role=role,
+                is_superuser=superuser,
+                can_create_databases=creates,
+            )
+
+    def open_snapshot(self, connection: ConnectionInfo) -> AbstractContextManager[ExportedSnapshot]:
+        """See the port."""
+        return exported(connection, self._lock_wait_seconds)
+
+    def fingerprint(self, connection: ConnectionInfo) -> Fingerprint:
+        """See the port."""
+        with self.open_snapshot(connection) as snapshot:
+            facts = snapshot.facts
+            return Fingerprint(
+                tables=snapshot.count_rows(facts.tables),
+                sequences=snapshot.sequence_positions(),
+                extensions=facts.extensions,
+                large_objects=facts.large_objects,
+            )
+
+    def list_databases(self, connection: ConnectionInfo) -> frozenset[str]:
+        """See the port."""
+        return self._names(connection, "SELECT datname FROM pg_catalog.pg_database")
+
+    def list_roles(self, connection: ConnectionInfo) -> frozenset[str]:
+        """See the port."""
+        return self._names(connection, "SELECT rolname FROM pg_catalog.pg_roles")
+
+    def list_available_extensions(self, connection: ConnectionInfo) -> frozenset[str]:
+        """See the port."""
+        return self._names(connection, "SELECT name FROM pg_catalog.pg_available_extensions")
+
+    def create_shadow(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+        """See the port."""
+        with self._maintenance(connection) as session:
+            session.execute(alter.create_database(name, properties, version_of(session)))
+        if not properties.has_public_schema:
+            with connect(connection.to_database(name)) as session:
+                session.execute("DROP SCHEMA public")
+
+    def apply_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+        """See the port."""
+        with self._maintenance(connection) as session, session.transaction():
+            for statement in alter.apply_properties(name, properties):
+                session.execute(statement)
+
+    def analyze(self, connection: ConnectionInfo) -> None:
+        """See the port."""
+        with connect(connection) as session:
+            session.execute("ANALYZE")
+
+    def swap(self, connection: ConnectionInfo, *, live: str, incoming: str, outgoing: str | None) -> float:
+        """See the port."""
+        return swap(self._maintenance_database(connection, live), live=live, incoming=incoming, outgoing=outgoing)
+
+    def drop_database(self, connection: ConnectionInfo, name: str) -> None:
+        """See the port."""
+        with self._maintenance(connection, avoid=name) as session:
+            session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    @contextmanager
+    def _maintenance(self, connection: ConnectionInfo, avoid: str | None = None) -> Iterator[Session]:
+        with connect(self._maintenance_database(connection, avoid or connection.dbname)) as session:
+            yield session
+
+    @staticmethod
+    def _maintenance_database(connection: ConnectionInfo, avoid: str) -> ConnectionInfo:
+        refusals: list[PostgresError] = []
+        for name in _MAINTENANCE:
+            if name == avoid:
+                continue
+            candidate = connection.to_database(name)
+            try:
+                with connect(candidate):
+                    return candidate
+            except DatabaseMissing as error:
+                refusals.append(error)
+        raise refusals[0]
+
+    def _names(self, connection: ConnectionInfo, query: str) -> frozenset[str]:
+        with connect(connection) as session:
+            return frozenset(name for (name,) in session.execute(query))
+
+
+def _system_identifier(session: Session) -> str:
+    value: Any = inspect.scalar(session, "SELECT system_identifier FROM pg_catalog.pg_control_system()")
+    return str(value)

@@ -1,0 +1,83 @@
+"""The directory format as one stream: a tar of pg_dump's files, its table of contents first."""
+
+import errno
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from pgproof.domain.errors import ArchiveUnreadable
+
+CONTENTS = "toc.dat"
+_CHUNK = 1 << 20
+_BLOCK = tarfile.BLOCKSIZE
+_HINT = "The archive was damaged after it was taken. Use another backup, or another copy."
+
+
+def pack(folder: Path) -> Iterator[bytes]:
+    """Tar the files of a folder; each is removed once it has been read, to give its space back."""
+    names = sorted((entry.name for entry in folder.iterdir()), key=lambda name: (name != CONTENTS, name))
+    for name in names:
+        path = folder / name
+        member = tarfile.TarInfo(name)
+        member.size = path.stat().st_size
+        member.mode = 0o600
+        member.mtime = int(path.stat().st_mtime)
+        yield member.tobuf(tarfile.PAX_FORMAT)
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+        yield bytes(-member.size % _BLOCK)
+        path.unlink()
+    yield bytes(2 * _BLOCK)
+
+
+def unpack(stream: Iterable[bytes], folder: Path, only: str | None = None) -> None:
+    """Write the members of a tar stream as files of `folder`; with `only`, just that one.
+
+    Raises `ArchiveUnreadable` for what is not such a tar, and `OSError` where writing fails.
+    """
+    source = _Source(iter(stream))
+    try:
+        with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as tar:
+            for member in tar:
+                if only is None or member.name == only:
+                    tar.extract(member, folder, filter="data")
+                if member.name == only:
+                    return
+    except (tarfile.TarError, EOFError) as error:
+        raise ArchiveUnreadable(f"the archive is not a whole tar file: {error}", hint=_HINT) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ArchiveUnreadable(f"the archive is not a whole tar file: {error}", hint=_HINT) from error
+    if only is None:
+        source.drain()
+    if only is not None or not (folder / CONTENTS).exists():
+        raise ArchiveUnreadable(f"the archive holds no {only or CONTENTS}", hint=_HINT)
+
+
+class _Source:
+    """Just enough of a file for tarfile to read a stream of chunks."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        parts = []
+        wanted = size
+        while wanted:
+            if not self._rest:
+                self._rest = next(self._chunks, b"")
+                if not self._rest:
+                    break
+            part, self._rest = self._rest[:wanted], self._rest[wanted:]
+            parts.append(part)
+            wanted -= len(part)
+        return b"".join(parts)
+
+    def drain(self) -> None:
+        """Read to the end, so that a check at the end of the stream is made."""
+        for _ in self._chunks:
+            pass

@@ -1,0 +1,167 @@
+"""pg_dump, pg_dumpall and pg_restore behind the `PostgresTools` port."""
+
+import contextlib
+import errno
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from pgproof.adapters.postgres import commands, contents, finder, tarball
+from pgproof.adapters.postgres.failures import dump_failure, restore_failure
+from pgproof.adapters.postgres.process import Command, ToolProcess
+from pgproof.domain.archive import ArchiveFormat
+from pgproof.domain.database import ConnectionInfo, ServerVersion
+from pgproof.domain.errors import ArchiveUnreadable, ClientMissing, StorageDenied, StorageError, StorageFull
+from pgproof.services.ports import ClientTools, DumpRequest, TableOfContents, Watch
+
+_NEEDS_TLS = frozenset({"require", "verify-ca", "verify-full"})
+
+
+class LocalTools:
+    """The tools of this machine. `staging` is the folder for what cannot be streamed."""
+
+    def __init__(
+        self,
+        *,
+        configured: str | None,
+        environment: Mapping[str, str],
+        embedded: Mapping[int, Path],
+        staging: Path,
+    ) -> None:
+        self._configured = configured
+        self._environment = environment
+        self._embedded = embedded
+        self._staging = staging
+
+    @cached_property
+    def _clients(self) -> Sequence[ClientTools]:
+        return finder.find_clients(self._configured, self._environment, self._embedded)
+
+    def clients(self) -> Sequence[ClientTools]:
+        """All installations found, newest first."""
+        return self._clients
+
+    def for_server(self, version: ServerVersion, at_least: ServerVersion | None = None) -> ClientTools:
+        """See the port."""
+        return finder.pick(self._clients, version, at_least)
+
+    def dump(self, tools: ClientTools, request: DumpRequest, watch: Watch) -> Iterator[bytes]:
+        """See the port."""
+        _check_tls(tools, request.connection)
+        if request.format is ArchiveFormat.CUSTOM:
+            command = commands.dump(tools, request, self._environment, into=None)
+            yield from self._stream(command, request.connection, watch)
+            return
+        with self._folder("dump") as folder:
+            target = folder / "archive"
+            command = commands.dump(tools, request, self._environment, into=target)
+            with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+                status = process.wait()
+                if status != 0:
+                    raise dump_failure(command.name, status, process.tail, request.connection)
+            yield from tarball.pack(target)
+
+    def dump_globals(
+        self, tools: ClientTools, connection: ConnectionInfo, watch: Watch, *, passwords: bool
+    ) -> Iterator[bytes]:
+        """See the port."""
+        _check_tls(tools, connection)
+        command = commands.dump_globals(tools, connection, self._environment, passwords=passwords)
+        yield from self._stream(command, connection, watch)
+
+    def read_contents(self, tools: ClientTools, archive: Iterable[bytes], form: ArchiveFormat) -> TableOfContents:
+        """See the port."""
+        if form is ArchiveFormat.CUSTOM:
+            return self._list(commands.list_contents(tools, None, self._environment), iter(archive))
+        with self._folder("contents") as folder:
+            tarball.unpack(archive, folder, only=tarball.CONTENTS)
+            return self._list(commands.list_contents(tools, folder, self._environment), iter(()))
+
+    @contextlib.contextmanager
+    def stage(self, archive: Iterable[bytes], form: ArchiveFormat, stored: Path | None) -> Iterator[Path]:
+        """See the port."""
+        if stored is not None and form is ArchiveFormat.CUSTOM:
+            yield stored
+            return
+        with self._folder("restore") as folder:
+            with _staging_errors(folder):
+                target = self._fill(archive, form, folder)
+            yield target
+
+    def restore(self, tools: ClientTools, staged: Path, connection: ConnectionInfo, *, jobs: int, watch: Watch) -> None:
+        """See the port."""
+        _check_tls(tools, connection)
+        command = commands.restore(tools, staged, connection, self._environment, jobs=jobs)
+        with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+            status = process.wait()
+            if status != 0:
+                raise restore_failure(command.name, status, process.tail)
+
+    @staticmethod
+    def _stream(command: Command, connection: ConnectionInfo, watch: Watch) -> Iterator[bytes]:
+        with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            yield from process.output()
+            status = process.wait()
+            if status != 0:
+                raise dump_failure(command.name, status, process.tail, connection)
+
+    @staticmethod
+    def _list(command: Command, archive: Iterator[bytes]) -> TableOfContents:
+        watch = Watch(on_line=lambda _line: None)
+        # A file, not a pipe: the tool may print while it still reads.
+        with tempfile.TemporaryFile() as listing:
+            with ToolProcess(command, watch, stdin=subprocess.PIPE, stdout=listing) as process:
+                process.feed(archive)
+                status = process.wait()
+                if status != 0:
+                    raise ArchiveUnreadable(
+                        f"the archive's table of contents does not read: {' '.join(process.tail[-2:])}",
+                        hint="The archive was damaged after it was taken, or was never whole. Use another backup.",
+                        facts={"exit_status": status, "stderr": process.tail},
+                    )
+            listing.seek(0)
+            return contents.parse(line.decode(errors="replace").rstrip("\n") for line in listing)
+
+    @staticmethod
+    def _fill(archive: Iterable[bytes], form: ArchiveFormat, folder: Path) -> Path:
+        if form is ArchiveFormat.DIRECTORY:
+            tarball.unpack(archive, folder)
+            return folder
+        target = folder / "archive.dump"
+        with target.open("wb", buffering=0) as file:
+            for chunk in archive:
+                file.write(chunk)
+        return target
+
+    @contextlib.contextmanager
+    def _folder(self, purpose: str) -> Iterator[Path]:
+        with _staging_errors(self._staging):
+            self._staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = tempfile.TemporaryDirectory(prefix=f"{purpose}-", dir=self._staging, ignore_cleanup_errors=True)
+        with folder as path:
+            yield Path(path)
+
+
+@contextlib.contextmanager
+def _staging_errors(folder: Path) -> Iterator[None]:
+    hint = f"Make room or allow writing there, or name another folder in BACKUP_STAGING_DIR (now {folder})."
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"no space left in the staging folder {folder}", hint=hint) from error
+        if isinstance(error, PermissionError):
+            raise StorageDenied(f"not allowed to write to the staging folder {folder}", hint=hint) from error
+        raise StorageError(f"unable to write to the staging folder {folder}: {error.strerror}", hint=hint) from error
+
+
+def _check_tls(tools: ClientTools, connection: ConnectionInfo) -> None:
+    if tools.origin == finder.EMBEDDED and connection.options.get("sslmode") in _NEEDS_TLS:
+        raise ClientMissing(
+            f"the connection asks for sslmode={connection.options['sslmode']}, "
+            f"and the embedded PostgreSQL {tools.version} tools are built without TLS",
+            hint=f"Install the PostgreSQL {tools.version.major} client package of your system, "
+            "or name its folder in BACKUP_PG_BIN.",
+        )

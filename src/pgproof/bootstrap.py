@@ -1,0 +1,142 @@
+"""The one place where adapters are chosen and wired together."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+
+from pgproof import __version__
+from pgproof.adapters.catalog import PostgresCatalog, prepare_catalog
+from pgproof.adapters.embedded import EmbeddedServer, wheel_binaries
+from pgproof.adapters.key_file import read_or_create_key
+from pgproof.adapters.postgres.server import LivePostgresServer
+from pgproof.adapters.postgres.tools import LocalTools
+from pgproof.adapters.seal import FernetSeal
+from pgproof.adapters.storage.factory import open_storage
+from pgproof.adapters.streams import CompressedStreams
+from pgproof.domain.database import ConnectionInfo
+from pgproof.services.backups import BackupService
+from pgproof.services.databases import DatabaseService
+from pgproof.services.ports import Catalog, Clock, PostgresServer, PostgresTools, Storage
+from pgproof.services.recovery import RecoveryService
+from pgproof.services.restores import RestoreService
+from pgproof.services.taking import TakingRules
+from pgproof.settings import Settings
+
+_CATALOG_DATABASE = "pgproof"
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """The wall clock in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that only goes forward."""
+        return monotonic()
+
+
+@dataclass(frozen=True)
+class App:
+    """Everything that an entry point works with. `settled` tells what became of jobs whose process died."""
+
+    settings: Settings
+    catalog: Catalog
+    storage: Storage
+    server: PostgresServer
+    tools: PostgresTools
+    clock: Clock
+    databases: DatabaseService
+    backups: BackupService
+    restores: RestoreService
+    recovery: RecoveryService
+    settled: Sequence[str]
+
+
+@contextmanager
+def open_app(settings: Settings) -> Iterator[App]:
+    """Wire the application for the length of a `with` block.
+
+    Starts the embedded server where the settings name no other, brings the catalog to the newest revision,
+    and settles jobs whose process died.
+    """
+    with ExitStack() as stack:
+        server = LivePostgresServer(settings.lock_wait_seconds)
+        tools = LocalTools(
+            configured=settings.pg_bin,
+            environment=os.environ,
+            embedded=wheel_binaries(),
+            staging=settings.staging_folder,
+        )
+        catalog_at, default = _places(settings, server, stack)
+        prepare_catalog(catalog_at)
+        seal = FernetSeal(settings.secret_key or read_or_create_key(settings.home / "secret.key"))
+        catalog = stack.enter_context(closing(PostgresCatalog(catalog_at, seal)))
+        yield _wire(settings, catalog, server, tools, default)
+
+
+def _places(
+    settings: Settings, server: PostgresServer, stack: ExitStack
+) -> tuple[ConnectionInfo, ConnectionInfo | None]:
+    """Where the catalog is, and the first protected database."""
+    if settings.catalog_url is not None:
+        return server.parse_url(settings.catalog_url.reveal()), settings.first_database
+    embedded = stack.enter_context(EmbeddedServer(settings.home / "embedded").running())
+    return embedded.to_database(_CATALOG_DATABASE), settings.first_database or embedded
+
+
+def _wire(
+    settings: Settings,
+    catalog: Catalog,
+    server: PostgresServer,
+    tools: PostgresTools,
+    default: ConnectionInfo | None,
+) -> App:
+    storage = open_storage(settings.storage_location)
+    streams = CompressedStreams()
+    clock = SystemClock()
+    databases = DatabaseService(catalog, server, tools, default)
+    backups = BackupService(
+        catalog=catalog,
+        storage=storage,
+        streams=streams,
+        server=server,
+        tools=tools,
+        clock=clock,
+        databases=databases,
+        rules=TakingRules(
+            product_version=__version__,
+            log_tables=settings.log_tables,
+            cache_tables=settings.cache_tables,
+            lock_wait_seconds=settings.lock_wait_seconds,
+        ),
+    )
+    restores = RestoreService(
+        catalog=catalog,
+        storage=storage,
+        streams=streams,
+        server=server,
+        tools=tools,
+        clock=clock,
+        databases=databases,
+        backups=backups,
+        undo_hours=settings.undo_hours,
+    )
+    recovery = RecoveryService(catalog=catalog, storage=storage, server=server, databases=databases, clock=clock)
+    return App(
+        settings=settings,
+        catalog=catalog,
+        storage=storage,
+        server=server,
+        tools=tools,
+        clock=clock,
+        databases=databases,
+        backups=backups,
+        restores=restores,
+        recovery=recovery,
+        settled=recovery.settle(),
+    )

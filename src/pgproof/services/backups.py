@@ -1,0 +1,203 @@
+"""Backups: asking for one, taking it, verifying it, deleting it."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+from pgproof.domain.backup import USABLE, Backup, BackupOptions, BackupStatus, BackupTrigger
+from pgproof.domain.database import Database, ServerVersion
+from pgproof.domain.errors import ArchiveUnreadable, Cancelled, Conflict, PgproofError, StorageError
+from pgproof.domain.manifest import Manifest
+from pgproof.services import contents
+from pgproof.services.databases import DatabaseService
+from pgproof.services.job_log import JobLog
+from pgproof.services.ports import (
+    Catalog,
+    Clock,
+    Lock,
+    Observer,
+    PostgresServer,
+    PostgresTools,
+    Storage,
+    Streams,
+    TableOfContents,
+)
+from pgproof.services.taking import Taking, TakingRules
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A backup whose stored bytes are what was stored, and whose archive reads."""
+
+    backup: Backup
+    manifest: Manifest
+    contents: TableOfContents
+
+
+class BackupService:
+    """The use cases around one backup."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        storage: Storage,
+        streams: Streams,
+        server: PostgresServer,
+        tools: PostgresTools,
+        clock: Clock,
+        databases: DatabaseService,
+        rules: TakingRules,
+    ) -> None:
+        self._catalog = catalog
+        self._storage = storage
+        self._streams = streams
+        self._server = server
+        self._tools = tools
+        self._clock = clock
+        self._databases = databases
+        self._rules = rules
+
+    def request(self, database: Database, options: BackupOptions, trigger: BackupTrigger) -> Backup:
+        """Record that a backup is wanted; it is `pending` until somebody takes it."""
+        return self._catalog.create_backup(
+            database.name,
+            storage_url=self._storage.url,
+            options=options,
+            trigger=trigger,
+            now=self._clock.now(),
+        )
+
+    def take(
+        self,
+        backup_id: int,
+        observer: Observer,
+        *,
+        database: Database | None = None,
+        cancelled: Event | None = None,
+    ) -> Backup:
+        """Do the work of a pending backup. A failure is recorded, cleaned up and raised.
+
+        `database` carries what the catalog does not store, such as the password of a URL used once.
+        """
+        with (
+            self._catalog.own(Lock.BACKUP, backup_id),
+            JobLog(self._catalog, self._clock, Lock.BACKUP, backup_id, observer) as log,
+        ):
+            pending = self._catalog.get_backup(backup_id)
+            running = replace(pending, status=BackupStatus.RUNNING, started_at=self._clock.now())
+            self._catalog.save_backup(running, expected=BackupStatus.PENDING)
+            try:
+                taking = Taking(
+                    backup=running,
+                    database=database or self._databases.resolve(running.database),
+                    storage=self._storage,
+                    streams=self._streams,
+                    server=self._server,
+                    tools=self._tools,
+                    clock=self._clock,
+                    rules=self._rules,
+                    log=log,
+                    cancelled=cancelled or Event(),
+                )
+                finished, _ = taking.run()
+                return self._finish(finished, BackupStatus.COMPLETED)
+            except BaseException as error:
+                self._record_failure(running, error, log)
+                raise
+
+    def verify(self, backup_id: int, observer: Observer) -> Verification:
+        """Hold the stored bytes to the manifest and SHA256SUMS, then read the table of contents."""
+        backup = self._usable(backup_id)
+        observer.step("manifest")
+        manifest = contents.read_manifest(self._storage, backup)
+        contents.check_checksums(self._storage, backup.folder, manifest)
+        for item in manifest.objects:
+            observer.step(f"checksum of {item.name}")
+            contents.check_object(self._storage, backup.folder, item)
+        observer.step("table of contents")
+        client = self._tools.for_server(ServerVersion.parse(manifest.client_version))
+        found = contents.read_contents(self._storage, self._streams, self._tools, client, backup.folder, manifest)
+        if len(found.tables) < len(manifest.fingerprint.tables):
+            raise ArchiveUnreadable(
+                f"the archive holds the rows of {len(found.tables)} tables, "
+                f"the manifest counts {len(manifest.fingerprint.tables)}",
+                hint="The backup is not whole. Use another one.",
+            )
+        verified = replace(backup, verified_at=self._clock.now())
+        self._catalog.save_backup(verified, expected=backup.status)
+        return Verification(verified, manifest, found)
+
+    def delete(self, backup_id: int) -> Backup:
+        """Remove a backup's objects, then mark it `deleted`. The manifest goes first: a half-deleted
+        folder is no backup any more.
+        """
+        with self._catalog.own(Lock.BACKUP, backup_id):
+            backup = self._catalog.get_backup(backup_id)
+            if backup.held:
+                raise Conflict(f"backup {backup_id} is held", hint=f"Release it first: pgproof release {backup_id}")
+            if backup.status is BackupStatus.DELETED:
+                raise Conflict(f"backup {backup_id} is deleted already")
+            if backup.status in (BackupStatus.PENDING, BackupStatus.RUNNING):
+                raise Conflict(f"backup {backup_id} is {backup.status}", hint="Wait until it has ended.")
+            remove_objects(self._storage, backup)
+            deleted = replace(backup, status=BackupStatus.DELETED)
+            self._catalog.save_backup(deleted, expected=backup.status)
+            return deleted
+
+    def _usable(self, backup_id: int) -> Backup:
+        backup = self._catalog.get_backup(backup_id)
+        check_usable(backup)
+        return backup
+
+    def _finish(self, backup: Backup, status: BackupStatus) -> Backup:
+        now = self._clock.now()
+        started_at = backup.started_at or now
+        finished = replace(
+            backup,
+            status=status,
+            completed_at=now,
+            duration_seconds=round((now - started_at).total_seconds()),
+        )
+        self._catalog.save_backup(finished, expected=BackupStatus.RUNNING)
+        return finished
+
+    def _record_failure(self, backup: Backup, error: BaseException, log: JobLog) -> None:
+        log.log(f"failed: {error}")
+        try:
+            remove_objects(self._storage, backup)
+        except StorageError as left:
+            log.log(f"unfinished objects stay behind in {backup.folder}: {left}")
+        cancelled = isinstance(error, Cancelled | KeyboardInterrupt)
+        status = BackupStatus.CANCELLED if cancelled else BackupStatus.FAILED
+        # The catalog may be what failed; recovery settles the row then.
+        with suppress(PgproofError):
+            self._finish(replace(backup, **described(error)), status)
+
+
+def check_usable(backup: Backup) -> None:
+    """Raise `Conflict` unless a backup is whole and there."""
+    if backup.status not in USABLE:
+        raise Conflict(
+            f"backup {backup.id} is {backup.status}",
+            hint="Only a completed backup can be verified or restored; `pgproof list` shows them.",
+        )
+
+
+def remove_objects(storage: Storage, backup: Backup) -> None:
+    """Remove all that a backup has in the storage, the manifest first."""
+    prefix = f"{backup.folder}/"
+    keys = sorted((item.key for item in storage.list(prefix)), key=lambda key: not key.endswith("/manifest.json"))
+    for key in keys:
+        storage.delete(key)
+    storage.discard_unfinished(prefix)
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    """An error as the catalog's columns hold it."""
+    if isinstance(error, PgproofError):
+        details = {"code": error.code, "hint": error.hint, **error.facts}
+        return {"error_message": error.detail, "error_details": details}
+    message = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+    return {"error_message": message, "error_details": {"code": "unexpected"}}

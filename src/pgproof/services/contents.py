@@ -1,0 +1,103 @@
+"""What lies in a backup's folder: reading the manifest, proving the stored bytes."""
+
+from collections.abc import Generator, Mapping
+from contextlib import closing
+
+from pgproof.domain.archive import CHECKSUMS, MANIFEST
+from pgproof.domain.backup import Backup
+from pgproof.domain.errors import ArchiveUnreadable, ChecksumMismatch, ManifestInvalid, ObjectMissing
+from pgproof.domain.manifest import Manifest, StoredObject
+from pgproof.services.measured import Measured
+from pgproof.services.ports import ClientTools, PostgresTools, Storage, Streams, TableOfContents
+
+_DAMAGED = "The backup was damaged after it was taken. Use another backup, and see what the storage's disk says."
+
+
+def read_manifest(storage: Storage, backup: Backup) -> Manifest:
+    """The manifest of a backup. Raises `ManifestInvalid` if it is missing, damaged, newer, or another's."""
+    key = f"{backup.folder}/{MANIFEST}"
+    try:
+        text = b"".join(storage.read(key))
+    except ObjectMissing as error:
+        raise ManifestInvalid(
+            f"backup {backup.id} has no manifest at {key}",
+            hint="Somebody removed it, or the storage was replaced. Without a manifest a folder is not a backup.",
+        ) from error
+    manifest = Manifest.parse(text)
+    if manifest.backup_id != backup.id or manifest.archive.name != backup.filename:
+        raise ManifestInvalid(
+            f"the manifest at {key} belongs to backup {manifest.backup_id}, not to backup {backup.id}", hint=_DAMAGED
+        )
+    return manifest
+
+
+def check_object(storage: Storage, folder: str, expected: StoredObject) -> None:
+    """Hold the stored bytes to length and SHA-256. Raises `ChecksumMismatch` or `ObjectMissing`."""
+    key = f"{folder}/{expected.name}"
+    found = Measured(storage.read(key)).drain()
+    compare(key, expected, found)
+
+
+def compare(key: str, expected: StoredObject, found: Measured) -> None:
+    """Raise `ChecksumMismatch` unless what was read is what was recorded."""
+    if found.size != expected.size:
+        raise ChecksumMismatch(
+            f"{key} has {found.size} bytes, recorded are {expected.size}",
+            hint=_DAMAGED,
+            facts={"object": key, "size": found.size, "expected_size": expected.size},
+        )
+    if found.sha256 != expected.sha256:
+        raise ChecksumMismatch(
+            f"{key} has another SHA-256 than recorded",
+            hint=_DAMAGED,
+            facts={"object": key, "sha256": found.sha256, "expected_sha256": expected.sha256},
+        )
+
+
+def check_checksums(storage: Storage, folder: str, manifest: Manifest) -> None:
+    """Hold SHA256SUMS to the manifest and to the stored manifest itself."""
+    key = f"{folder}/{CHECKSUMS}"
+    listed = parse_checksums(b"".join(storage.read(key)).decode(errors="replace"))
+    wanted = {item.name: item.sha256 for item in manifest.objects}
+    wanted[MANIFEST] = Measured(storage.read(f"{folder}/{MANIFEST}")).drain().sha256
+    for name, sha256 in wanted.items():
+        if listed.get(name) != sha256:
+            raise ChecksumMismatch(
+                f"{key} and the manifest disagree about {name}", hint=_DAMAGED, facts={"object": f"{folder}/{name}"}
+            )
+
+
+def render_checksums(checksums: Mapping[str, str]) -> str:
+    """SHA256SUMS as sha256sum writes it in binary mode."""
+    return "".join(f"{sha256} *{name}\n" for name, sha256 in checksums.items())
+
+
+def parse_checksums(text: str) -> dict[str, str]:
+    """Names and hex digests of a SHA256SUMS file; lines of another shape are passed over."""
+    lines = (line.split(" ", 1) for line in text.splitlines() if " " in line)
+    return {name[1:]: sha256 for sha256, name in lines}
+
+
+def read_contents(
+    storage: Storage, streams: Streams, tools: PostgresTools, client: ClientTools, folder: str, manifest: Manifest
+) -> TableOfContents:
+    """The archive's table of contents, from the stored bytes. Raises `ArchiveUnreadable`."""
+    with closing(archive_stream(storage, streams, folder, manifest)) as archive:
+        return tools.read_contents(client, archive, manifest.options.format)
+
+
+def archive_stream(storage: Storage, streams: Streams, folder: str, manifest: Manifest) -> Generator[bytes, None, None]:
+    """The archive, decompressed."""
+    stored = storage.read(f"{folder}/{manifest.archive.name}")
+    yield from streams.decompress(stored, manifest.archive.compression)
+
+
+def check_complete(contents: TableOfContents, oids: Mapping[int, str]) -> None:
+    """Raise `ArchiveUnreadable` unless the archive carries the rows of every one of these tables."""
+    missing = sorted(name for oid, name in oids.items() if oid not in contents.tables)
+    if missing:
+        raise ArchiveUnreadable(
+            f"the archive lacks the rows of {len(missing)} tables: {', '.join(missing[:5])}",
+            hint="The dump is not whole, so it was not kept. Try again, and see the job's log.",
+            facts={"tables": missing},
+        )

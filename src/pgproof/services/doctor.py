@@ -1,0 +1,170 @@
+"""What could keep a backup or a restore from succeeding, looked at before it does."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pgproof.domain.errors import PgproofError
+from pgproof.domain.known_faults import client_fault
+from pgproof.services.databases import DatabaseService
+from pgproof.services.ports import BackupFilter, Catalog, ClientTools, PostgresTools, Storage
+from pgproof.services.recovery import RecoveryService
+
+EMBEDDED = "embedded"
+_LITTLE_SPACE = 1024**3
+_GB = 1024**3
+_NAMED = 5
+
+
+class Outcome(StrEnum):
+    """How a check went; only `fail` keeps something from working."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found, and what to do about it."""
+
+    check: str
+    outcome: Outcome
+    detail: str
+    hint: str = ""
+    error: PgproofError | None = field(default=None, compare=False)
+
+
+Look = Callable[[], Iterable[Finding]]
+
+
+def examine(check: str, look: Look) -> list[Finding]:
+    """Everything that a check finds; a failure ends this check and no other."""
+    findings = []
+    try:
+        for finding in look():
+            findings.append(finding)
+    except PgproofError as error:
+        findings.append(failed(check, error))
+    return findings
+
+
+def failed(check: str, error: PgproofError) -> Finding:
+    """The finding for an error."""
+    return Finding(check, Outcome.FAIL, error.detail, error.hint, error)
+
+
+def look_at_catalog(catalog: Catalog) -> Iterator[Finding]:
+    """Whether it answers. Opening the application has brought it to its newest revision."""
+    stats = catalog.backup_stats()
+    yield Finding(
+        "catalog", Outcome.OK, f"it answers, at its newest revision; {stats.completed_backups} usable backups"
+    )
+
+
+def look_at_storage(storage: Storage, catalog: Catalog | None, max_size: float) -> Iterator[Finding]:
+    """Whether a backup can be written, and whether the next one will fit. `max_size` is in bytes."""
+    storage.check()
+    yield Finding("storage", Outcome.OK, f"{storage.url} can be written, read and deleted in")
+    free = storage.free_bytes()
+    needed = _LITTLE_SPACE
+    if catalog is not None:
+        sizes = [backup.file_size or 0 for backup in catalog.list_backups(BackupFilter(limit=_NAMED))]
+        needed = max([needed, *(2 * size for size in sizes)])
+        total = catalog.backup_stats().total_size
+        if total > max_size:
+            yield Finding(
+                "storage",
+                Outcome.WARN,
+                f"the backups take {total / _GB:.1f} GB, more than BACKUP_MAX_SIZE_GB",
+                "Delete backups that nobody needs, or raise BACKUP_MAX_SIZE_GB.",
+            )
+    if free is None:
+        yield Finding("space", Outcome.OK, "the storage does not tell how much is free")
+    elif free < needed:
+        yield Finding("space", Outcome.WARN, f"only {free / _GB:.1f} GB are free", "Make room before the next backup.")
+    else:
+        yield Finding("space", Outcome.OK, f"{free / _GB:.1f} GB are free")
+
+
+def look_at_tools(tools: PostgresTools) -> Iterator[Finding]:
+    """Which clients there are, and what is known about them."""
+    clients = tools.clients()
+    for client in clients:
+        yield _client(client)
+    if not clients:
+        yield Finding(
+            "tools",
+            Outcome.FAIL,
+            "no pg_dump was found",
+            "Install the PostgreSQL client package, or name its folder in BACKUP_PG_BIN.",
+        )
+
+
+def look_at_database(databases: DatabaseService, name: str | None) -> Iterator[Finding]:
+    """Whether a database can be backed up and restored by the role that we are there."""
+    found = databases.check(name)
+    server, facts, tools = found.server, found.facts, found.tools
+    where = f"{found.database.name}: PostgreSQL {server.version} at {found.database.connection.address}"
+    yield Finding("database", Outcome.OK, f"{where}, {len(facts.tables)} tables, dumped by pg_dump {tools.version}")
+    fault = client_fault(tools.version)
+    if fault is not None:
+        yield Finding(
+            "tools",
+            Outcome.FAIL,
+            f"pg_dump {tools.version} would be used, and {fault}",
+            f"Install the PostgreSQL client {fault.fixed_in} or newer.",
+        )
+    if facts.unreadable:
+        shown = ", ".join(facts.unreadable[:_NAMED]) + (" ..." if len(facts.unreadable) > _NAMED else "")
+        yield Finding(
+            "rights",
+            Outcome.FAIL,
+            f"the role {server.role!r} may not read {len(facts.unreadable)} objects: {shown}",
+            f"Run in that database: GRANT pg_read_all_data TO {_quoted(server.role)};",
+        )
+    if not server.can_create_databases:
+        yield Finding(
+            "rights",
+            Outcome.WARN,
+            f"the role {server.role!r} may back up but not restore: it may not create databases",
+            f"Run as a superuser: ALTER ROLE {_quoted(server.role)} CREATEDB;",
+        )
+    if facts.holds_catalog:
+        yield Finding(
+            "database",
+            Outcome.WARN,
+            f"pgproof's own catalog lives in {found.database.name!r}, so it cannot be restored by a swap",
+            "Give the catalog a database of its own: set BACKUP_CATALOG_URL.",
+        )
+    if not facts.unreadable and server.can_create_databases:
+        yield Finding("rights", Outcome.OK, f"the role {server.role!r} may read everything and create databases")
+
+
+def look_for_lost_jobs(recovery: RecoveryService) -> Iterator[Finding]:
+    """Jobs whose process died and that nobody has settled."""
+    backups, restores = recovery.lost()
+    for lost in (*(f"backup {job.id}" for job in backups), *(f"restore {job.id}" for job in restores)):
+        yield Finding(
+            "jobs",
+            Outcome.WARN,
+            f"the process that worked on {lost} died",
+            "The next backup or restore settles it, once the server and the storage answer.",
+        )
+    if not backups and not restores:
+        yield Finding("jobs", Outcome.OK, "no job was left behind by a process that died")
+
+
+def _client(client: ClientTools) -> Finding:
+    detail = f"pg_dump {client.version} in {client.folder}"
+    fault = client_fault(client.version)
+    if fault is not None:
+        hint = f"Install {fault.fixed_in} or newer; until then do not let it dump anything."
+        return Finding("tools", Outcome.WARN, f"{detail}: {fault}", hint)
+    if client.origin == EMBEDDED:
+        detail += " (embedded: without TLS, so not for servers that insist on it, and without zstd of its own)"
+    return Finding("tools", Outcome.OK, detail)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,50 @@
+"""RESTORE.md: how to restore a backup by hand, when nothing of pgproof is left."""
+
+import shlex
+
+from pgproof.domain.archive import CHECKSUMS, ArchiveFormat, Compression
+from pgproof.domain.manifest import Manifest
+
+_UNPACK = {Compression.ZSTD: "zstd -dc", Compression.GZIP: "gzip -dc", Compression.NONE: "cat"}
+
+
+def render(manifest: Manifest) -> str:
+    """The text for one backup; its commands work as they stand in the backup's folder."""
+    archive = manifest.archive
+    others = [item.name for item in manifest.objects[1:] if item.name.startswith("globals.sql")]
+    shown = manifest.database.replace("`", "'").replace("\n", " ")
+    target = shlex.quote(manifest.dbname)
+    return f"""# Restore this backup by hand
+
+Database `{shown}`, PostgreSQL {manifest.server_version}, taken {manifest.started_at:%Y-%m-%d %H:%M:%S %Z}.
+With pgproof: `pgproof restore {manifest.backup_id}`. Without it, in this folder:
+
+1. Check that nothing was damaged:
+
+       sha256sum --check --ignore-missing {CHECKSUMS}
+
+2. On a new server, bring back roles and tablespaces first (existing ones give errors that can be ignored):
+
+       {_UNPACK[manifest.archive.compression]} {others[0] if others else "globals.sql"} | psql --dbname=postgres
+
+3. Restore into a new, empty database (never over the one you want to rescue):
+
+       createdb --template=template0 --encoding={manifest.properties.encoding} --owner={
+        shlex.quote(manifest.properties.owner)
+    } {shlex.quote(manifest.dbname + "_restored")}
+{_restore_commands(manifest, archive.name)}
+
+   Use pg_restore {manifest.client_version.split(".")[0]} or newer.
+
+4. Compare: `manifest.json` holds the exact number of rows of every table under `fingerprint`.
+   When you are content, rename: `ALTER DATABASE` ... `RENAME TO` ... for {target}.
+"""
+
+
+def _restore_commands(manifest: Manifest, name: str) -> str:
+    unpack = _UNPACK[manifest.archive.compression]
+    target = shlex.quote(manifest.dbname + "_restored")
+    if manifest.options.format is ArchiveFormat.DIRECTORY:
+        return f"""       mkdir archive && {unpack} {name} | tar --extract --directory=archive
+       pg_restore --jobs=4 --exit-on-error --dbname={target} archive"""
+    return f"""       {unpack} {name} | pg_restore --exit-on-error --dbname={target}"""

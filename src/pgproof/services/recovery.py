@@ -1,0 +1,98 @@
+"""Settling what a process that died has left behind."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pgproof.domain.backup import Backup, BackupStatus
+from pgproof.domain.database import Database
+from pgproof.domain.errors import Conflict, PgproofError, WorkerLost
+from pgproof.domain.restore import Restore, RestoreStatus, RestoreStep
+from pgproof.services.backups import described, remove_objects
+from pgproof.services.databases import DatabaseService
+from pgproof.services.ports import BackupFilter, Catalog, Clock, Lock, PostgresServer, Storage
+from pgproof.services.swapping import swap_committed
+
+_MANY = 10_000
+_LOST = WorkerLost("the process that did the work died", hint="Start it again.")
+
+
+class RecoveryService:
+    """Finishes or unwinds jobs whose owner is gone. Whether it is gone, a lock tells, not a clock."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        storage: Storage,
+        server: PostgresServer,
+        databases: DatabaseService,
+        clock: Clock,
+    ) -> None:
+        self._catalog = catalog
+        self._storage = storage
+        self._server = server
+        self._databases = databases
+        self._clock = clock
+
+    def lost(self) -> tuple[Sequence[Backup], Sequence[Restore]]:
+        """Unfinished jobs that nobody owns."""
+        running = self._catalog.list_backups(BackupFilter(limit=_MANY, status=BackupStatus.RUNNING))
+        backups = [backup for backup in running if not self._catalog.is_owned(Lock.BACKUP, backup.id)]
+        unfinished = self._catalog.unfinished_restores()
+        restores = [restore for restore in unfinished if not self._catalog.is_owned(Lock.RESTORE, restore.id)]
+        return backups, restores
+
+    def settle(self) -> Sequence[str]:
+        """Settle every lost job; returns a line for each, also for those that could not be settled now."""
+        backups, restores = self.lost()
+        lines = [_guarded(f"backup {backup.id}", partial(self._settle_backup, backup.id)) for backup in backups]
+        lines += [_guarded(f"restore {restore.id}", partial(self._settle_restore, restore.id)) for restore in restores]
+        return lines
+
+    def _settle_backup(self, backup_id: int) -> str:
+        with self._catalog.own(Lock.BACKUP, backup_id):
+            backup = self._catalog.get_backup(backup_id)
+            remove_objects(self._storage, backup)
+            failed = replace(backup, status=BackupStatus.FAILED, completed_at=self._clock.now(), **described(_LOST))
+            self._catalog.save_backup(failed, expected=BackupStatus.RUNNING)
+            return "its process died; what it had stored was removed"
+
+    def _settle_restore(self, restore_id: int) -> str:
+        with self._catalog.own(Lock.RESTORE, restore_id):
+            restore = self._catalog.get_restore(restore_id)
+            database = self._databases.resolve(restore.database)
+            if restore.status is RestoreStatus.UNDOING:
+                return self._settle_undo(restore, database)
+            if restore.step is RestoreStep.SWAP and swap_committed(self._server, database, restore):
+                return self._settle_swapped(restore)
+            self._server.drop_database(database.connection, restore.shadow_database)
+            self._save(restore, RestoreStatus.FAILED, **described(_LOST))
+            return "its process died before the swap; the live database was not touched"
+
+    def _settle_swapped(self, restore: Restore) -> str:
+        self._save(restore, RestoreStatus.COMPLETED, step=RestoreStep.DONE)
+        backup = self._catalog.get_backup(restore.backup_id)
+        self._catalog.save_backup(replace(backup, status=BackupStatus.RESTORED), expected=backup.status)
+        return "its process died after the swap; the restore is complete"
+
+    def _settle_undo(self, restore: Restore, database: Database) -> str:
+        names = self._server.list_databases(self._server.maintenance(database.connection))
+        if restore.previous_database in names:
+            self._save(restore, RestoreStatus.COMPLETED, step=RestoreStep.DONE)
+            return "its process died before the undo; the restored database is live"
+        self._save(restore, RestoreStatus.UNDONE)
+        return "its process died after the undo; the previous database is live"
+
+    def _save(self, restore: Restore, status: RestoreStatus, **changes: Any) -> None:
+        self._catalog.save_restore(replace(restore, status=status, completed_at=self._clock.now(), **changes))
+
+
+def _guarded(name: str, settle: Callable[[], str]) -> str:
+    try:
+        return f"{name}: {settle()}"
+    except Conflict:
+        return f"{name}: somebody else settles it"
+    except PgproofError as error:
+        return f"{name}: cannot be settled now: {error.detail}"
