@@ -57,6 +57,21 @@ class App:
     settled: Sequence[str]
 
 
+def make_storage(settings: Settings) -> Storage:
+    """The storage alone: it needs no catalog."""
+    return open_storage(settings.storage_location)
+
+
+def make_tools(settings: Settings) -> PostgresTools:
+    """The tools alone: they need no catalog."""
+    return LocalTools(
+        configured=settings.pg_bin,
+        environment=os.environ,
+        embedded=wheel_binaries(),
+        staging=settings.staging_folder,
+    )
+
+
 @contextmanager
 def open_app(settings: Settings) -> Iterator[App]:
     """Wire the application for the length of a `with` block.
@@ -66,12 +81,7 @@ def open_app(settings: Settings) -> Iterator[App]:
     """
     with ExitStack() as stack:
         server = LivePostgresServer(settings.lock_wait_seconds)
-        tools = LocalTools(
-            configured=settings.pg_bin,
-            environment=os.environ,
-            embedded=wheel_binaries(),
-            staging=settings.staging_folder,
-        )
+        tools = make_tools(settings)
         catalog_at, default = _places(settings, server, stack)
         prepare_catalog(catalog_at)
         seal = FernetSeal(settings.secret_key or read_or_create_key(settings.home / "secret.key"))
@@ -96,7 +106,7 @@ def _wire(
     tools: PostgresTools,
     default: ConnectionInfo | None,
 ) -> App:
-    storage = open_storage(settings.storage_location)
+    storage = make_storage(settings)
     streams = CompressedStreams()
     clock = SystemClock()
     databases = DatabaseService(catalog, server, tools, default)

@@ -45,6 +45,15 @@ def test_a_secret_in_the_tools_words_is_masked() -> None:
     assert lines == ["password=***"]
 
 
+def test_a_listener_that_fails_does_not_block_the_tool_and_is_not_forgotten() -> None:
+    def fail(_: str) -> None:
+        raise LookupError("no such line")
+
+    script = "i=0; while [ $i -lt 5000 ]; do echo a line that fills the pipe sooner or later >&2; i=$((i+1)); done"
+    with start(shell(script), Watch(fail)) as process, pytest.raises(LookupError):
+        process.wait()
+
+
 def test_a_death_by_signal_is_a_negative_status() -> None:
     with start(shell("kill -9 $$"), watch()[1]) as process:
         assert process.wait() == -9

@@ -54,7 +54,8 @@ class DatabaseService:
     def resolve(self, given: str | None) -> Database:
         """The database that a caller means: a registered name, a URL, or nothing for the first one.
 
-        A URL that is not registered yet is, without its password, so that its backups have a name.
+        A URL that is not registered yet is, under the database's name and with its password sealed, so that
+        its backups can be restored by their number alone.
         """
         if given is None:
             if self._default is None:
@@ -62,31 +63,45 @@ class DatabaseService:
                     "no database was named, and the settings know none",
                     hint="Name a registered database or a URL, or set BACKUP_POSTGRES_DB and its neighbours.",
                 )
-            return self._known(self._default)
+            return self._first(self._default)
         if given.startswith(("postgresql://", "postgres://")):
-            return self._known(self._server.parse_url(given))
+            return self._at(self._server.parse_url(given))
         try:
-            return self._with_password(self._catalog.get_database(given))
+            return self._with_default(self._catalog.get_database(given))
         except NotFound:
             if self._default is not None and given == self._default.dbname:
-                return self._known(self._default)
+                return self._first(self._default)
             raise
 
-    def _known(self, connection: ConnectionInfo) -> Database:
-        for database in self._catalog.list_databases():
-            if database.connection.same_place(connection):
-                return self._with_password(replace(database, connection=_merged(connection, database.connection)))
+    def _first(self, default: ConnectionInfo) -> Database:
+        """The database of the settings: its password stays there."""
+        found = self._registered(default)
+        if found is None:
+            found = self._register(replace(default, password=None))
+        return self._with_default(found)
+
+    def _at(self, connection: ConnectionInfo) -> Database:
+        found = self._registered(connection)
+        if found is None:
+            self._server.identify(connection)
+            return self._register(connection)
+        return self._with_default(replace(found, connection=_merged(connection, found.connection)))
+
+    def _registered(self, connection: ConnectionInfo) -> Database | None:
+        same = (one for one in self._catalog.list_databases() if one.connection.same_place(connection))
+        return next(same, None)
+
+    def _register(self, connection: ConnectionInfo) -> Database:
         try:
-            name = check_name(connection.dbname)
-            registered = self._catalog.add_database(name, replace(connection, password=None))
+            return self._catalog.add_database(check_name(connection.dbname), connection)
         except (Conflict, InvalidInput) as error:
             raise Conflict(
                 f"the database {connection} needs a name of its own: {error.detail}",
                 hint="Register it: pgproof database add NAME URL",
             ) from error
-        return replace(registered, connection=connection)
 
-    def _with_password(self, database: Database) -> Database:
+    def _with_default(self, database: Database) -> Database:
+        """What the settings say of a database's user and password fills what the catalog does not hold."""
         default = self._default
         if default is None or database.connection.password or not database.connection.same_place(default):
             return database

@@ -40,12 +40,14 @@ Look = Callable[[], Iterable[Finding]]
 
 def examine(check: str, look: Look) -> list[Finding]:
     """Everything that a check finds; a failure ends this check and no other."""
-    findings = []
+    findings: list[Finding] = []
     try:
-        for finding in look():
-            findings.append(finding)
+        findings.extend(look())  # keeps what comes before a failure
     except PgproofError as error:
         findings.append(failed(check, error))
+    except Exception as error:  # noqa: BLE001 - a defect in one check must not hide the others
+        detail = f"unexpected {type(error).__name__}: {error}"
+        findings.append(Finding(check, Outcome.FAIL, detail, "This is a defect of pgproof; please report it."))
     return findings
 
 
@@ -57,9 +59,7 @@ def failed(check: str, error: PgproofError) -> Finding:
 def look_at_catalog(catalog: Catalog) -> Iterator[Finding]:
     """Whether it answers. Opening the application has brought it to its newest revision."""
     stats = catalog.backup_stats()
-    yield Finding(
-        "catalog", Outcome.OK, f"it answers, at its newest revision; {stats.completed_backups} usable backups"
-    )
+    yield Finding("catalog", Outcome.OK, f"it answers; usable backups: {stats.completed_backups}")
 
 
 def look_at_storage(storage: Storage, catalog: Catalog | None, max_size: float) -> Iterator[Finding]:

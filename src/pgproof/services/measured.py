@@ -33,16 +33,11 @@ class Measured:
         return self
 
 
-class Counted:
-    """A stream that tells how much has passed, without hashing it."""
-
-    def __init__(self, chunks: Iterable[bytes], passed: Callable[[int], None]) -> None:
-        self._chunks = chunks
-        self._passed = passed
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for chunk in self._chunks:
-            size += len(chunk)
-            self._passed(size)
-            yield chunk
+def counted(chunks: Iterable[bytes], passed: Callable[[int], None] | None) -> Iterator[bytes]:
+    """The same stream, telling how much has passed."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if passed is not None:
+            passed(size)
+        yield chunk

@@ -75,7 +75,7 @@ class BackupStats:
     """Totals for the overview; `total_size` in bytes.
 
     `total_backups` counts all that are not expired or deleted. The rest is of the usable ones (`completed`
-    and `restored`); `latest_backup_at` is when the newest of them was asked for.
+    and `restored`); `latest_backup_at` is when the last of them was completed.
     """
 
     total_backups: int
@@ -412,15 +412,16 @@ class PostgresTools(Protocol):
         `at_least` is for reading: an archive needs tools as new as those that wrote it.
         """
 
-    def dump(self, tools: ClientTools, request: DumpRequest, watch: Watch) -> Iterator[bytes]:
+    def dump(self, tools: ClientTools, request: DumpRequest, watch: Watch) -> Generator[bytes, None, None]:
         """The archive as one stream: pg_dump's own for custom, a tar of its files for directory.
 
+        Closing it ends the tool; whoever reads it must, also when something else fails.
         Raises `DumpFailed` at the end of the stream if the tool failed, however much came before.
         """
 
     def dump_globals(
         self, tools: ClientTools, connection: ConnectionInfo, watch: Watch, *, passwords: bool
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """Roles and tablespaces as SQL; `passwords` (their hashes) need a superuser."""
 
     def read_contents(self, tools: ClientTools, archive: Iterable[bytes], form: ArchiveFormat) -> TableOfContents:

@@ -60,9 +60,10 @@ class RecoveryService:
             return "its process died; what it had stored was removed"
 
     def _settle_restore(self, restore_id: int) -> str:
-        with self._catalog.own(Lock.RESTORE, restore_id):
+        database = self._databases.resolve(self._catalog.get_restore(restore_id).database)
+        # A restore owns its database before it has a number of its own.
+        with self._catalog.own(Lock.DATABASE, database.id), self._catalog.own(Lock.RESTORE, restore_id):
             restore = self._catalog.get_restore(restore_id)
-            database = self._databases.resolve(restore.database)
             if restore.status is RestoreStatus.UNDOING:
                 return self._settle_undo(restore, database)
             if restore.step is RestoreStep.SWAP and swap_committed(self._server, database, restore):

@@ -1,9 +1,9 @@
 """Taking one backup: from the snapshot to the manifest."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 from pgproof.domain.archive import CHECKSUMS, INSTRUCTIONS, MANIFEST, globals_filename
@@ -15,7 +15,7 @@ from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.services import contents, instructions
 from pgproof.services.dump_progress import TableCounter
 from pgproof.services.job_log import JobLog
-from pgproof.services.measured import Counted, Measured
+from pgproof.services.measured import Measured, counted
 from pgproof.services.ports import (
     ClientTools,
     Clock,
@@ -152,11 +152,10 @@ class Taking:
 
         with _counting(snapshot, selection.with_rows, locked) as rows:
             dump = self.tools.dump(client, request, Watch(self.log.reader(hear), self.cancelled))
-            dump = iter(Counted(dump, lambda size: self.log.update(bytes_done=size)))
-            archive = self._store(self.backup.filename, dump)
-            counted = rows.result()
+            archive = self._store(self.backup.filename, dump, lambda size: self.log.update(bytes_done=size))
+            row_counts = rows.result()
         fingerprint = Fingerprint(
-            tables=counted,
+            tables=row_counts,
             schema_only=selection.schema_only,
             sequences=_settled(before, snapshot.sequence_positions()),
             extensions=selection.facts.extensions,
@@ -164,10 +163,14 @@ class Taking:
         )
         return archive, fingerprint
 
-    def _store(self, name: str, chunks: Iterator[bytes]) -> StoredObject:
+    def _store(
+        self, name: str, dump: Generator[bytes, None, None], passed: Callable[[int], None] | None = None
+    ) -> StoredObject:
         compression, level = self.backup.compression, self.backup.options.compression_level
-        stored = Measured(self.streams.compress(chunks, compression, level))
-        self.storage.put(f"{self.backup.folder}/{name}", stored)
+        # A traceback keeps a half-read generator alive, and with it the tool: so it is closed by name.
+        with closing(dump):
+            stored = Measured(self.streams.compress(counted(dump, passed), compression, level))
+            self.storage.put(f"{self.backup.folder}/{name}", stored)
         return StoredObject(name, stored.size, stored.sha256, compression)
 
     def _store_globals(self, client: ClientTools, server: Server) -> StoredObject:

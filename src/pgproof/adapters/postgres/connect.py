@@ -143,6 +143,11 @@ def _translate(error: psycopg.Error, connection: ConnectionInfo) -> PgproofError
             )
         case psycopg.errors.InvalidCatalogName():
             return _missing(connection)
+        case psycopg.errors.QueryCanceled():
+            return PostgresError(
+                f"{connection} did not answer in time: {text}",
+                hint="See pg_stat_activity for what it waits for, then try again.",
+            )
         case psycopg.errors.LockNotAvailable():
             return DumpFailed(
                 f"a table of {connection} is locked by another session: {text}",

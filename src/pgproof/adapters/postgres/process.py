@@ -45,6 +45,7 @@ class ToolProcess:
         self.command = command
         self._watch = watch
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._deaf: Exception | None = None
         self._ended_by: type[Cancelled | TimedOut] | None = None
         try:
             self._child = subprocess.Popen(
@@ -105,6 +106,8 @@ class ToolProcess:
         status = self._child.wait()
         for thread in self._threads:
             thread.join()
+        if self._deaf is not None:
+            raise self._deaf
         if self._ended_by is not None:
             raise self._ended_by(f"{self.command.name} was ended: {_REASONS[self._ended_by]}")
         return status
@@ -121,7 +124,14 @@ class ToolProcess:
         for raw in pipe:
             line = without_secrets(raw.decode(errors="replace").rstrip(), *self.command.secrets)
             self._tail.append(line)
+            if self._deaf is None:
+                self._tell(line)
+
+    def _tell(self, line: str) -> None:
+        try:
             self._watch.on_line(line)
+        except Exception as error:  # noqa: BLE001 - `wait` raises it; the tool must not block on a full pipe
+            self._deaf = error
 
     def _guard(self) -> None:
         deadline = None if self._watch.timeout is None else time.monotonic() + self._watch.timeout

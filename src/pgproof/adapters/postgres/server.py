@@ -15,6 +15,8 @@ from pgproof.domain.errors import DatabaseMissing, PostgresError, VersionUnsuppo
 from pgproof.domain.fingerprint import Fingerprint
 from pgproof.domain.properties import DatabaseProperties
 
+# DROP DATABASE waits for every session of the server to answer, and one that writes to a stalled client does not.
+_DROP_SECONDS = 120
 _MAINTENANCE = ("postgres", "template1")
 
 
@@ -111,6 +113,7 @@ class LivePostgresServer:
     def drop_database(self, connection: ConnectionInfo, name: str) -> None:
         """See the port."""
         with self._maintenance(connection, avoid=name) as session:
+            session.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(_DROP_SECONDS * 1000)))
             session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     @contextmanager

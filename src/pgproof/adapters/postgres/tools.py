@@ -4,7 +4,7 @@ import contextlib
 import errno
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class LocalTools:
         """See the port."""
         return finder.pick(self._clients, version, at_least)
 
-    def dump(self, tools: ClientTools, request: DumpRequest, watch: Watch) -> Iterator[bytes]:
+    def dump(self, tools: ClientTools, request: DumpRequest, watch: Watch) -> Generator[bytes, None, None]:
         """See the port."""
         _check_tls(tools, request.connection)
         if request.format is ArchiveFormat.CUSTOM:
@@ -65,7 +65,7 @@ class LocalTools:
 
     def dump_globals(
         self, tools: ClientTools, connection: ConnectionInfo, watch: Watch, *, passwords: bool
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """See the port."""
         _check_tls(tools, connection)
         command = commands.dump_globals(tools, connection, self._environment, passwords=passwords)
@@ -100,7 +100,7 @@ class LocalTools:
                 raise restore_failure(command.name, status, process.tail)
 
     @staticmethod
-    def _stream(command: Command, connection: ConnectionInfo, watch: Watch) -> Iterator[bytes]:
+    def _stream(command: Command, connection: ConnectionInfo, watch: Watch) -> Generator[bytes, None, None]:
         with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
             yield from process.output()
             status = process.wait()
@@ -130,7 +130,7 @@ class LocalTools:
             tarball.unpack(archive, folder)
             return folder
         target = folder / "archive.dump"
-        with target.open("wb", buffering=0) as file:
+        with target.open("wb") as file:
             for chunk in archive:
                 file.write(chunk)
         return target

@@ -1,0 +1,151 @@
+"""The catalog's tables. Nobody outside this adapter sees them; Alembic's migrations make them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    false,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from pgproof.domain.backup import BackupStatus, BackupTrigger
+
+SCHEMA = "pgproof"
+
+
+def _enum(kind: type[StrEnum], name: str) -> Enum:
+    return Enum(kind, name=name, schema=SCHEMA, values_callable=lambda members: [member.value for member in members])
+
+
+class Base(DeclarativeBase):
+    """All tables, in a schema of their own."""
+
+    metadata = MetaData(schema=SCHEMA)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it so
+        int: BigInteger,
+        float: Double,
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[str]: ARRAY(Text),
+        BackupStatus: _enum(BackupStatus, "backup_status"),
+        BackupTrigger: _enum(BackupTrigger, "backup_trigger"),
+    }
+
+
+class DatabaseRow(Base):
+    """A registered database and how to reach it."""
+
+    __tablename__ = "databases"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(63), unique=True)
+    dbname: Mapped[str]
+    host: Mapped[str]
+    port: Mapped[int] = mapped_column(Integer)
+    username: Mapped[str]
+    password_sealed: Mapped[bytes | None]
+    options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class BackupRow(Base):
+    """A backup. `created_by_id` names a user; the table of users comes later."""
+
+    __tablename__ = "backup_jobs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    filename: Mapped[str] = mapped_column(String(500), unique=True)
+    file_path: Mapped[str] = mapped_column(String(1000))
+    file_size: Mapped[int | None]
+    checksum_sha256: Mapped[str | None] = mapped_column(String(64))
+    format: Mapped[str] = mapped_column(String(20), server_default="custom")
+    compression_level: Mapped[int] = mapped_column(SmallInteger, server_default="6")
+    include_logs: Mapped[bool] = mapped_column(server_default=false())
+    include_cache: Mapped[bool] = mapped_column(server_default=false())
+    parallel_jobs: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    status: Mapped[BackupStatus]
+    trigger_source: Mapped[BackupTrigger]
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    duration_seconds: Mapped[int | None] = mapped_column(Integer)
+    created_by_id: Mapped[int | None]
+    error_message: Mapped[str | None]
+    error_details: Mapped[dict[str, Any] | None]
+    database_size_bytes: Mapped[int | None]
+    tables_count: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+    description: Mapped[str | None]
+    database: Mapped[str]
+    storage_url: Mapped[str]
+    compression: Mapped[str] = mapped_column(String(20), server_default="zstd")
+    compression_wanted: Mapped[str | None] = mapped_column(String(20))
+    held: Mapped[bool] = mapped_column(server_default=false())
+    verified_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("idx_backup_jobs_status", "status"),
+        Index("idx_backup_jobs_created_at", created_at.desc()),
+        Index("idx_backup_jobs_expires_at", "expires_at", postgresql_where=text("status = 'completed'")),
+        Index("idx_backup_jobs_trigger_source", "trigger_source"),
+    )
+
+
+class RestoreRow(Base):
+    """A restore."""
+
+    __tablename__ = "restore_jobs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    backup_id: Mapped[int] = mapped_column(ForeignKey("pgproof.backup_jobs.id"))
+    safety_backup_id: Mapped[int | None] = mapped_column(ForeignKey("pgproof.backup_jobs.id"))
+    database: Mapped[str]
+    dbname: Mapped[str]
+    shadow_database: Mapped[str]
+    previous_database: Mapped[str | None]
+    mode: Mapped[str] = mapped_column(String(20))
+    create_safety_backup: Mapped[bool]
+    run_analyze: Mapped[bool]
+    parallel_jobs: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[str] = mapped_column(String(20))
+    step: Mapped[str] = mapped_column(String(30))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    duration_seconds: Mapped[float | None]
+    undo_until: Mapped[datetime | None]
+    timings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    error_message: Mapped[str | None]
+    error_details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+    __table_args__ = (Index("idx_restore_jobs_status", "status"),)
+
+
+class LogRow(Base):
+    """Some lines of a job's log; rows are only ever added."""
+
+    __tablename__ = "job_logs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    job_id: Mapped[int]
+    logged_at: Mapped[datetime]
+    lines: Mapped[list[str]]
+
+    __table_args__ = (Index("idx_job_logs_job", "kind", "job_id", "id"),)

@@ -1,0 +1,182 @@
+"""Between the catalog's rows and the domain's values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pgproof.adapters.catalog.models import BackupRow, DatabaseRow, RestoreRow
+from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.backup import Backup, BackupOptions
+from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
+from pgproof.domain.secret import Secret
+from pgproof.services.ports import Seal
+
+
+def clean(value: Any) -> Any:
+    """Text as PostgreSQL can hold it: tools may write NUL and bytes that are no characters."""
+    match value:
+        case str():
+            return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+        case Mapping():
+            return {clean(key): clean(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [clean(inner) for inner in value]
+    return value
+
+
+def connection_values(connection: ConnectionInfo, seal: Seal) -> dict[str, Any]:
+    """The columns of `databases` that say how to reach it."""
+    password = connection.password
+    return {
+        "dbname": connection.dbname,
+        "host": connection.host,
+        "port": connection.port,
+        "username": connection.user,
+        "password_sealed": None if password is None else seal.seal(password.reveal()),
+        "options": dict(connection.options),
+    }
+
+
+def to_database(row: DatabaseRow, seal: Seal) -> Database:
+    """A registered database. Raises `ConfigurationError` if its password cannot be opened."""
+    sealed = row.password_sealed
+    connection = ConnectionInfo(
+        dbname=row.dbname,
+        host=row.host,
+        port=row.port,
+        user=row.username,
+        password=None if sealed is None else Secret(seal.open(sealed)),
+        options=row.options,
+    )
+    return Database(row.id, row.name, connection)
+
+
+def backup_values(backup: Backup) -> dict[str, Any]:
+    """Every column of a backup but its id."""
+    options = backup.options
+    values: dict[str, Any] = clean(
+        {
+            "filename": backup.filename,
+            "file_path": backup.file_path,
+            "file_size": backup.file_size,
+            "checksum_sha256": backup.checksum_sha256,
+            "format": options.format.value,
+            "compression_level": options.compression_level,
+            "include_logs": options.include_logs,
+            "include_cache": options.include_cache,
+            "parallel_jobs": options.parallel_jobs,
+            "started_at": backup.started_at,
+            "completed_at": backup.completed_at,
+            "duration_seconds": backup.duration_seconds,
+            "error_message": backup.error_message,
+            "error_details": backup.error_details or None,
+            "database_size_bytes": backup.database_size_bytes,
+            "tables_count": backup.tables_count,
+            "created_at": backup.created_at,
+            "expires_at": backup.expires_at,
+            "description": options.description,
+            "database": backup.database,
+            "storage_url": backup.storage_url,
+            "compression": backup.compression.value,
+            "compression_wanted": options.compression.value if options.compression else None,
+            "held": backup.held,
+            "verified_at": backup.verified_at,
+        }
+    )
+    # As they are, not as text: SQLAlchemy knows these enums.
+    return {**values, "status": backup.status, "trigger_source": backup.trigger_source}
+
+
+def to_backup(row: BackupRow) -> Backup:
+    """A backup."""
+    return Backup(
+        id=row.id,
+        database=row.database,
+        filename=row.filename,
+        file_path=row.file_path,
+        storage_url=row.storage_url,
+        options=BackupOptions(
+            format=ArchiveFormat(row.format),
+            compression=Compression(row.compression_wanted) if row.compression_wanted else None,
+            compression_level=row.compression_level,
+            parallel_jobs=row.parallel_jobs,
+            include_logs=row.include_logs,
+            include_cache=row.include_cache,
+            description=row.description,
+        ),
+        compression=Compression(row.compression),
+        status=row.status,
+        trigger_source=row.trigger_source,
+        created_at=row.created_at,
+        file_size=row.file_size,
+        checksum_sha256=row.checksum_sha256,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        duration_seconds=row.duration_seconds,
+        error_message=row.error_message,
+        error_details=row.error_details or {},
+        database_size_bytes=row.database_size_bytes,
+        tables_count=row.tables_count,
+        expires_at=row.expires_at,
+        held=row.held,
+        verified_at=row.verified_at,
+    )
+
+
+def restore_values(restore: Restore) -> dict[str, Any]:
+    """Every column of a restore but its id."""
+    options = restore.options
+    values: dict[str, Any] = clean(
+        {
+            "backup_id": restore.backup_id,
+            "safety_backup_id": restore.safety_backup_id,
+            "database": restore.database,
+            "dbname": restore.dbname,
+            "shadow_database": restore.shadow_database,
+            "previous_database": restore.previous_database,
+            "mode": options.mode.value,
+            "create_safety_backup": options.create_safety_backup,
+            "run_analyze": options.run_analyze,
+            "parallel_jobs": options.parallel_jobs,
+            "status": restore.status.value,
+            "step": restore.step.value,
+            "created_at": restore.created_at,
+            "started_at": restore.started_at,
+            "completed_at": restore.completed_at,
+            "duration_seconds": restore.duration_seconds,
+            "undo_until": restore.undo_until,
+            "timings": restore.timings,
+            "error_message": restore.error_message,
+            "error_details": restore.error_details,
+        }
+    )
+    return values
+
+
+def to_restore(row: RestoreRow) -> Restore:
+    """A restore."""
+    return Restore(
+        id=row.id,
+        backup_id=row.backup_id,
+        database=row.database,
+        options=RestoreOptions(
+            mode=RestoreMode(row.mode),
+            create_safety_backup=row.create_safety_backup,
+            run_analyze=row.run_analyze,
+            parallel_jobs=row.parallel_jobs,
+        ),
+        status=RestoreStatus(row.status),
+        step=RestoreStep(row.step),
+        created_at=row.created_at,
+        dbname=row.dbname,
+        shadow_database=row.shadow_database,
+        previous_database=row.previous_database,
+        safety_backup_id=row.safety_backup_id,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        duration_seconds=row.duration_seconds,
+        undo_until=row.undo_until,
+        timings=row.timings,
+        error_message=row.error_message,
+        error_details=row.error_details,
+    )

@@ -1,0 +1,110 @@
+"""`database`: which databases are protected."""
+
+from typing import Annotated
+
+import typer
+
+from pgproof.entrypoints.cli import text
+from pgproof.entrypoints.cli.options import AsJson
+from pgproof.entrypoints.cli.session import Session
+
+app = typer.Typer(
+    help="Register, check and forget databases.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name under which the database is registered.")]
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name for it; its backups lie in a folder of that name.")
+    ],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="postgresql://user:password@host:port/database; - reads it from stdin.")
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Register a database. Its password is stored encrypted."""
+    from pgproof.entrypoints.cli import views
+
+    session: Session = ctx.obj
+    with session.app() as application:
+        added = application.databases.add(name, session.stdin.readline().strip() if url == "-" else url)
+    session.show(
+        views.database_row(added),
+        f"{text.plain(added.name)} is registered: {text.plain(str(added.connection))}\n"
+        f"back it up with: pgproof backup {text.quoted(added.name)}",
+        as_json=as_json,
+    )
+
+
+@app.command("list")
+def list_databases(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the registered databases."""
+    from pgproof.entrypoints.cli import views
+
+    session: Session = ctx.obj
+    with session.app() as application:
+        found = application.databases.list()
+    rows = [
+        (
+            text.plain(item.name),
+            text.plain(item.connection.dbname),
+            item.connection.address,
+            text.plain(item.connection.user),
+        )
+        for item in found
+    ]
+    listed = text.columns(("NAME", "DATABASE", "SERVER", "ROLE"), rows)
+    session.show(
+        {"databases": [views.database_row(item) for item in found]},
+        listed if rows else "no database is registered; register one with: pgproof database add NAME URL",
+        as_json=as_json,
+    )
+
+
+@app.command()
+def check(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
+    """Connect to a database and see what a backup would need."""
+    session: Session = ctx.obj
+    with session.app() as application:
+        found = application.databases.check(name)
+    server, facts, tools = found.server, found.facts, found.tools
+    rows = [
+        ("database", f"{text.plain(found.database.name)}: {text.plain(str(found.database.connection))}"),
+        ("server", f"PostgreSQL {server.version}"),
+        ("role", text.plain(server.role) + (", superuser" if server.is_superuser else "")),
+        ("size", f"{text.size(facts.size)}, {text.count(len(facts.tables), 'table')}"),
+        ("pg_dump", f"{tools.version} in {tools.folder}"),
+        ("unreadable", ", ".join(map(text.plain, facts.unreadable)) or "nothing"),
+    ]
+    document = {
+        "name": found.database.name,
+        "server_version": str(server.version),
+        "system_identifier": server.system_identifier,
+        "role": server.role,
+        "is_superuser": server.is_superuser,
+        "can_create_databases": server.can_create_databases,
+        "database_size_bytes": facts.size,
+        "tables_count": len(facts.tables),
+        "unreadable": list(facts.unreadable),
+        "client_version": str(tools.version),
+        "client_folder": str(tools.folder),
+    }
+    session.show(document, text.pairs(rows), as_json=as_json)
+
+
+@app.command()
+def remove(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
+    """Forget a database. Its backups stay."""
+    session: Session = ctx.obj
+    with session.app() as application:
+        application.databases.remove(name)
+    message = f"{text.plain(name)} is no longer registered; its backups stay"
+    session.show({"name": name, "message": message}, message, as_json=as_json)

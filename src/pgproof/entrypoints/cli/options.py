@@ -1,0 +1,9 @@
+"""Arguments and options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for the database's name.")]
+BackupId = Annotated[int, typer.Argument(metavar="ID", help="The backup's number, as `pgproof list` shows it.")]

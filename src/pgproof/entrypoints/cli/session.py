@@ -1,0 +1,123 @@
+"""What one run of the command line needs of its process and of the world."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pgproof.domain.errors import InvalidInput
+
+if TYPE_CHECKING:  # these are slow to import, and `--help` needs none of them
+    from pgproof.bootstrap import App
+    from pgproof.services.ports import Clock, Observer
+    from pgproof.settings import Settings
+
+
+class ReaderGone(Exception):
+    """Whoever read our output has closed it: no failure of ours."""
+
+
+def _load_settings() -> "Settings":
+    from pgproof.settings import load_settings
+
+    return load_settings()
+
+
+def _open_app(settings: "Settings") -> "AbstractContextManager[App]":
+    from pgproof.bootstrap import open_app
+
+    return open_app(settings)
+
+
+@dataclass
+class Session:
+    """Streams and ways to the application; a test hands in others."""
+
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    load: "Callable[[], Settings]" = _load_settings
+    open: "Callable[[Settings], AbstractContextManager[App]]" = _open_app
+    at_work: bool = False
+    debug: bool = False
+
+    @classmethod
+    def of_process(cls) -> "Session":
+        """The streams of this process."""
+        return cls(sys.stdin, sys.stdout, sys.stderr)
+
+    def settings(self) -> "Settings":
+        """The settings; from now on the log is as they say."""
+        import structlog
+
+        from pgproof.logs import configure_logs
+        from pgproof.settings import LogFormat, LogLevel
+
+        self.at_work = True
+        settings = self.load()
+        self.debug = settings.log_level is LogLevel.DEBUG
+        configure_logs(
+            level=settings.log_level,
+            machine_readable=None if settings.log_format is None else settings.log_format is LogFormat.JSON,
+            secrets=settings.secrets,
+            stream=self.stderr,
+        )
+        log = structlog.get_logger()
+        for warning in settings.warnings:
+            log.warning("unknown_setting", problem=warning)
+        return settings
+
+    @contextmanager
+    def app(self) -> "Iterator[App]":
+        """The application for the length of a `with` block."""
+        import structlog
+
+        with self.open(self.settings()) as app:
+            for line in app.settled:
+                structlog.get_logger().warning("job_settled", job=line)
+            yield app
+
+    def observer(self, clock: "Clock", *, as_json: bool) -> "AbstractContextManager[Observer]":
+        """Who shows the progress of a job: nobody for machines, bars on a terminal, else lines."""
+        from pgproof.entrypoints.cli import progress
+
+        if as_json:
+            return progress.nobody()
+        return progress.bars(self.stderr) if self.stderr.isatty() else progress.lines(self.stderr, clock)
+
+    def tell(self, line: str) -> None:
+        """Write one line of a longer story to standard output."""
+        self.show({}, line, as_json=False)
+
+    def show(self, document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+        """Write the result to standard output: one JSON document, or text for people."""
+        try:
+            self.stdout.write((_to_json(document, indent=2) if as_json else text) + "\n")
+            self.stdout.flush()
+        except BrokenPipeError:
+            raise ReaderGone from None
+
+    def complain(self, document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+        """Write an error to standard error, as one line for machines."""
+        self.stderr.write((_to_json(document) if as_json else text) + "\n")
+        self.stderr.flush()
+
+    def confirm(self, name: str, intent: str, *, yes: bool, as_json: bool) -> None:
+        """Go on only if the person types `name`, or said yes beforehand. Raises `InvalidInput`."""
+        if yes:
+            return
+        if as_json or not (self.stdin.isatty() and self.stderr.isatty()):
+            raise InvalidInput(
+                f"{intent}: that needs a confirmation, and there is no terminal to ask on",
+                hint="Add --yes to go ahead without being asked.",
+            )
+        self.stderr.write(f"{intent}.\nType the name of the database ({name}) to go ahead: ")
+        self.stderr.flush()
+        if self.stdin.readline().strip() != name.strip():
+            raise InvalidInput("that is not the name of the database; nothing was done", hint="Add --yes to skip this.")
+
+
+def _to_json(document: Mapping[str, Any], indent: int | None = None) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=indent, default=str)

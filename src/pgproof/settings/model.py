@@ -1,0 +1,136 @@
+"""The settings, their defaults and their limits."""
+
+import os
+import sys
+from datetime import UTC
+from enum import StrEnum
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pgproof.domain.archive import JOBS, LEVELS, ArchiveFormat, Compression
+from pgproof.domain.database import ConnectionInfo
+from pgproof.domain.secret import Secret
+from pgproof.settings.values import (
+    SHORTEST_KEY,
+    CatalogUrl,
+    Folder,
+    Password,
+    Patterns,
+    SecretKey,
+    StorageUrl,
+    Zone,
+)
+
+
+class LogLevel(StrEnum):
+    """How much the log tells."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """For people or for machines."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+def default_home() -> Path:
+    """Where the service keeps its own files unless ``BACKUP_HOME`` says otherwise."""
+    if sys.platform == "linux" and os.geteuid() == 0:
+        return Path("/var/lib/pgproof")
+    return user_data_path("pgproof", appauthor=False)
+
+
+# A description completes "must be ...": it is the fix that an error names.
+_FOLDER = "the path of a folder"
+_TABLES = "table patterns as pg_dump takes them, separated by commas"
+
+
+class Settings(BaseSettings):
+    """Every setting, checked. `load_settings` makes it; `warnings` tells of variables that nothing reads."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    dir: Folder = Field(Path("backups"), validate_default=True, description=_FOLDER)
+    storage_url: StorageUrl | None = Field(None, description="the path of a folder, or file:///absolute/path")
+    home: Folder = Field(default_factory=default_home, description=_FOLDER)
+    staging_dir: Folder | None = Field(None, description=_FOLDER)
+    catalog_url: CatalogUrl | None = Field(None, description="a postgresql:// URL")
+    secret_key: SecretKey | None = Field(
+        None, description=f"at least {SHORTEST_KEY} characters (this makes some: openssl rand -base64 32)"
+    )
+    postgres_host: str | None = Field(None, description="a host name, an address, or the folder of a socket")
+    postgres_port: int = Field(5432, ge=1, le=65_535, description="a port number from 1 to 65535")
+    postgres_user: str | None = Field(None, description="the name of a role")
+    postgres_password: Password | None = Field(None, description="a password")
+    postgres_db: str | None = Field(None, description="the name of a database")
+    format: ArchiveFormat = Field(ArchiveFormat.CUSTOM, description=" or ".join(ArchiveFormat))
+    compression: Compression = Field(Compression.ZSTD, description="zstd, gzip or none")
+    compression_level: int = Field(
+        6, ge=LEVELS.start, lt=LEVELS.stop, description="a whole number from 0 (none) to 9 (smallest)"
+    )
+    parallel_jobs: int = Field(
+        2, ge=JOBS.start, lt=JOBS.stop, description=f"a whole number from {JOBS.start} to {JOBS.stop - 1}"
+    )
+    log_tables: Patterns = Field(("system_logs", "audit_logs"), description=_TABLES)
+    cache_tables: Patterns = Field(("cache_entries",), description=_TABLES)
+    lock_wait_seconds: int = Field(60, ge=1, description="a whole number of seconds, at least 1")
+    retention_days: int = Field(7, ge=1, le=36_500, description="a whole number of days from 1 to 36500")
+    undo_hours: int = Field(24, ge=0, le=87_600, description="a whole number of hours from 0 to 87600")
+    max_size_gb: float = Field(100.0, gt=0, allow_inf_nan=False, description="a number above 0")
+    timezone: Zone = Field(UTC, description="the name of a time zone, such as UTC or Europe/Berlin")
+    pg_bin: str | None = Field(None, description="the folder that holds pg_dump")
+    log_level: LogLevel = Field(LogLevel.WARNING, description="debug, info, warning or error")
+    log_format: LogFormat | None = Field(None, description="console or json")
+
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` gathered: the library's own sources know no ``_FILE`` and no fallback."""
+        return (init_settings,)
+
+    @property
+    def storage_location(self) -> str:
+        """The path or URL of the place that holds the backups."""
+        return self.storage_url or str(self.dir)
+
+    @property
+    def staging_folder(self) -> Path:
+        """Where an archive is unpacked for a parallel restore."""
+        return self.staging_dir or self.home / "staging"
+
+    @property
+    def first_database(self) -> ConnectionInfo | None:
+        """The protected database that the settings name, if they name one."""
+        given = {"postgres_host", "postgres_port", "postgres_user", "postgres_password", "postgres_db"}
+        if not given & self.model_fields_set:
+            return None
+        user = self.postgres_user or "postgres"
+        return ConnectionInfo(
+            dbname=self.postgres_db or user,
+            host=self.postgres_host or "localhost",
+            port=self.postgres_port,
+            user=user,
+            password=self.postgres_password,
+        )
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret among the settings, for the log to mask."""
+        values = (self.catalog_url, self.secret_key, self.postgres_password)
+        return tuple(value for value in values if value is not None)

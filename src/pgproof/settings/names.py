@@ -1,0 +1,31 @@
+"""The names of the variables."""
+
+from collections.abc import Mapping
+
+from pgproof.settings.model import Settings
+
+PREFIX = "BACKUP_"
+
+FIELDS: Mapping[str, str] = {
+    f"{PREFIX}{field.upper()}": field for field in Settings.model_fields if field != "warnings"
+}
+
+SECRETS = frozenset({"BACKUP_CATALOG_URL", "BACKUP_SECRET_KEY", "BACKUP_POSTGRES_PASSWORD"})
+
+# Every variable that is read.
+NAMES = (*FIELDS, *sorted(f"{name}_FILE" for name in SECRETS))
+
+# What these read when they are not set themselves.
+FALLBACKS: Mapping[str, str] = {
+    "BACKUP_POSTGRES_USER": "POSTGRES_USER",
+    "BACKUP_POSTGRES_PASSWORD": "POSTGRES_PASSWORD",
+    "BACKUP_POSTGRES_DB": "POSTGRES_DB",
+}
+
+# Known, so no warning, but nothing in this release reads them.
+LATER = frozenset(
+    {
+        "BACKUP_COPY_URLS", "BACKUP_SCHEDULE", "BACKUP_CLEANUP_SCHEDULE", "BACKUP_ENCRYPTION_RECIPIENTS",
+        "BACKUP_IDENTITY_FILE", "BACKUP_NOTIFY_URLS", "BACKUP_HEARTBEAT_URL",
+    }
+)  # fmt: skip

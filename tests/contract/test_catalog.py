@@ -1,0 +1,359 @@
+"""What every catalog promises: the same assertions on the one in memory and on PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
+from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.errors import Conflict, NotFound
+from pgproof.domain.restore import RestoreOptions, RestoreStatus, RestoreStep
+from pgproof.domain.secret import Secret
+from pgproof.services.ports import BackupFilter, Catalog, Lock
+from tests.fakes.catalog import MemoryCatalog
+
+NOW = datetime(2025, 3, 30, 1, 59, 59, 123456, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SHOP = ConnectionInfo(
+    dbname="we\"ird 'näme",
+    host="db.example",
+    port=6543,
+    user="o'wner",
+    password=Secret("p@ss/w:rd %"),
+    options={"sslmode": "verify-full"},
+)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def any_catalog(request: pytest.FixtureRequest) -> Iterator[Catalog]:
+    if request.param == "memory":
+        yield MemoryCatalog()
+    else:
+        yield request.getfixturevalue("catalog")
+
+
+def new_backup(
+    catalog: Catalog,
+    database: str = "shop",
+    *,
+    trigger: BackupTrigger = BackupTrigger.MANUAL_CLI,
+    now: datetime = NOW,
+    options: BackupOptions | None = None,
+) -> Backup:
+    return catalog.create_backup(
+        database, storage_url="file:///backups", options=options or BackupOptions(), trigger=trigger, now=now
+    )
+
+
+def completed(catalog: Catalog, database: str = "shop", *, now: datetime = NOW, size: int = 10) -> Backup:
+    return advance(
+        catalog,
+        new_backup(catalog, database, now=now),
+        replace_with={"file_size": size, "completed_at": now + HOUR},
+        path=(BackupStatus.RUNNING, BackupStatus.COMPLETED),
+    )
+
+
+def advance(
+    catalog: Catalog, backup: Backup, *, path: tuple[BackupStatus, ...], replace_with: dict[str, Any] | None = None
+) -> Backup:
+    for status in path:
+        following = replace(backup, status=status, **(replace_with or {}))
+        catalog.save_backup(following, expected=backup.status)
+        backup = following
+    return backup
+
+
+# Databases
+
+
+def test_a_registered_database_comes_back_as_it_went_in(any_catalog: Catalog) -> None:
+    added = any_catalog.add_database("Shop ä", SHOP)
+    assert any_catalog.get_database("Shop ä") == added == Database(added.id, "Shop ä", SHOP)
+
+
+def test_a_database_without_password_has_none_afterwards(any_catalog: Catalog) -> None:
+    plain = ConnectionInfo(dbname="shop", host="/run/postgresql")
+    any_catalog.add_database("shop", plain)
+    assert any_catalog.get_database("shop").connection == plain
+
+
+def test_a_name_is_registered_only_once(any_catalog: Catalog) -> None:
+    any_catalog.add_database("shop", SHOP)
+    with pytest.raises(Conflict, match="'shop'"):
+        any_catalog.add_database("shop", replace(SHOP, host="other"))
+    assert any_catalog.get_database("shop").connection == SHOP
+
+
+def test_databases_are_listed_by_name(any_catalog: Catalog) -> None:
+    for name in ("b", "B", "a-1", "a"):
+        any_catalog.add_database(name, SHOP)
+    assert [database.name for database in any_catalog.list_databases()] == ["B", "a", "a-1", "b"]
+
+
+def test_a_connection_can_be_stored_anew(any_catalog: Catalog) -> None:
+    added = any_catalog.add_database("shop", SHOP)
+    moved = replace(added, connection=ConnectionInfo(dbname="shop", host="other", password=Secret("new")))
+    any_catalog.update_database(moved)
+    assert any_catalog.get_database("shop") == moved
+
+
+def test_a_removed_database_leaves_its_backups(any_catalog: Catalog) -> None:
+    any_catalog.add_database("shop", SHOP)
+    backup = new_backup(any_catalog)
+    any_catalog.remove_database("shop")
+    assert any_catalog.list_databases() == []
+    assert any_catalog.get_backup(backup.id) == backup
+
+
+def test_an_unknown_database_is_not_found(any_catalog: Catalog) -> None:
+    with pytest.raises(NotFound, match="'shop'"):
+        any_catalog.get_database("shop")
+    with pytest.raises(NotFound, match="'shop'"):
+        any_catalog.remove_database("shop")
+    with pytest.raises(NotFound, match="'shop'"):
+        any_catalog.update_database(Database(1, "shop", SHOP))
+
+
+# Backups
+
+
+def test_a_new_backup_is_pending_and_named_after_its_id(any_catalog: Catalog) -> None:
+    options = BackupOptions(
+        format=ArchiveFormat.DIRECTORY,
+        compression=Compression.GZIP,
+        compression_level=9,
+        parallel_jobs=4,
+        include_logs=True,
+        include_cache=True,
+        description="before the move",
+    )
+    backup = new_backup(any_catalog, "we/ird", options=options, trigger=BackupTrigger.SCHEDULED_CRON)
+    stem = f"backup_20250330_015959_{backup.id}"
+    assert backup.filename == f"{stem}.tar.gz"
+    assert backup.file_path == f"we%2Fird/{stem}/{stem}.tar.gz"
+    assert backup.status is BackupStatus.PENDING
+    assert any_catalog.get_backup(backup.id) == backup
+
+
+def test_level_zero_and_no_wish_for_a_compression_come_back_as_such(any_catalog: Catalog) -> None:
+    backup = new_backup(any_catalog, options=BackupOptions(compression_level=0))
+    stored = any_catalog.get_backup(backup.id)
+    assert (stored.options.compression_level, stored.options.compression) == (0, None)
+    assert stored.compression is Compression.NONE
+
+
+def test_every_field_of_a_backup_is_kept(any_catalog: Catalog) -> None:
+    pending = new_backup(any_catalog)
+    running = replace(pending, status=BackupStatus.RUNNING, started_at=NOW)
+    any_catalog.save_backup(running, expected=BackupStatus.PENDING)
+    done = replace(
+        running,
+        status=BackupStatus.COMPLETED,
+        file_size=5 * 2**40,
+        checksum_sha256="0f" * 32,
+        completed_at=NOW + timedelta(hours=1),
+        duration_seconds=3600,
+        error_message="almost",
+        error_details={"stderr": ["a", "b"], "exit_status": 1},
+        database_size_bytes=9 * 2**40,
+        tables_count=10_000,
+        expires_at=NOW + timedelta(days=7),
+        held=True,
+        verified_at=NOW + timedelta(hours=2),
+    )
+    any_catalog.save_backup(done, expected=BackupStatus.RUNNING)
+    assert any_catalog.get_backup(pending.id) == done
+
+
+def test_times_of_any_zone_stay_the_same_moment(any_catalog: Catalog) -> None:
+    local = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    stored = any_catalog.get_backup(new_backup(any_catalog, now=local).id)
+    assert stored.created_at == NOW
+    assert stored.created_at.utcoffset() is not None
+
+
+def test_a_backup_whose_status_changed_meanwhile_is_not_overwritten(any_catalog: Catalog) -> None:
+    pending = new_backup(any_catalog)
+    any_catalog.save_backup(replace(pending, status=BackupStatus.CANCELLED), expected=BackupStatus.PENDING)
+    with pytest.raises(Conflict, match="is cancelled, not pending"):
+        any_catalog.save_backup(replace(pending, status=BackupStatus.RUNNING), expected=BackupStatus.PENDING)
+    assert any_catalog.get_backup(pending.id).status is BackupStatus.CANCELLED
+
+
+def test_an_illegal_transition_is_refused(any_catalog: Catalog) -> None:
+    pending = new_backup(any_catalog)
+    with pytest.raises(Conflict, match="pending cannot become completed"):
+        any_catalog.save_backup(replace(pending, status=BackupStatus.COMPLETED), expected=BackupStatus.PENDING)
+    assert any_catalog.get_backup(pending.id) == pending
+
+
+def test_fields_can_change_while_the_status_stays(any_catalog: Catalog) -> None:
+    backup = completed(any_catalog)
+    held = replace(backup, held=True, verified_at=NOW)
+    any_catalog.save_backup(held, expected=BackupStatus.COMPLETED)
+    assert any_catalog.get_backup(backup.id) == held
+
+
+@pytest.mark.parametrize("unknown", [0, -1, 4711, 2**63, 10**30])
+def test_an_unknown_id_is_not_found(any_catalog: Catalog, unknown: int) -> None:
+    backup = new_backup(any_catalog)
+    with pytest.raises(NotFound, match=str(unknown)):
+        any_catalog.get_backup(unknown)
+    with pytest.raises(NotFound, match=str(unknown)):
+        any_catalog.get_restore(unknown)
+    with pytest.raises(NotFound, match=str(unknown)):
+        any_catalog.save_backup(replace(backup, id=unknown), expected=BackupStatus.PENDING)
+
+
+def test_backups_are_listed_newest_first_and_up_to_a_limit(any_catalog: Catalog) -> None:
+    middle = new_backup(any_catalog, now=NOW)
+    newest = new_backup(any_catalog, now=NOW + timedelta(seconds=1))
+    oldest = new_backup(any_catalog, now=NOW - timedelta(seconds=1))
+    same_moment = new_backup(any_catalog, now=NOW)
+    assert any_catalog.list_backups(BackupFilter()) == [newest, same_moment, middle, oldest]
+    assert any_catalog.list_backups(BackupFilter(limit=2)) == [newest, same_moment]
+
+
+def test_filters_narrow_the_list_together(any_catalog: Catalog) -> None:
+    shop = completed(any_catalog, "shop")
+    new_backup(any_catalog, "shop")
+    completed(any_catalog, "shop-prod")
+    safety = new_backup(any_catalog, "shop", trigger=BackupTrigger.PRE_RESTORE_SAFETY)
+    assert any_catalog.list_backups(BackupFilter(database="shop", status=BackupStatus.COMPLETED)) == [shop]
+    assert any_catalog.list_backups(BackupFilter(trigger_source=BackupTrigger.PRE_RESTORE_SAFETY)) == [safety]
+    assert any_catalog.list_backups(BackupFilter(database="sho%")) == []
+
+
+def test_totals_of_an_empty_catalog_are_zero(any_catalog: Catalog) -> None:
+    found = any_catalog.backup_stats()
+    assert (found.total_backups, found.completed_backups, found.total_size) == (0, 0, 0)
+    assert found.latest_backup_at is None
+
+
+def test_totals_count_what_is_usable_and_size_only_that(any_catalog: Catalog) -> None:
+    completed(any_catalog, now=NOW, size=2**41)
+    restored = completed(any_catalog, now=NOW + timedelta(days=1), size=5)
+    advance(any_catalog, restored, path=(BackupStatus.RESTORED,))
+    later = NOW + timedelta(days=2)
+    failed = replace(new_backup(any_catalog, now=later), file_size=100, completed_at=later)
+    advance(any_catalog, failed, path=(BackupStatus.RUNNING, BackupStatus.FAILED))
+    advance(any_catalog, completed(any_catalog, size=1000), path=(BackupStatus.DELETED,))
+    found = any_catalog.backup_stats()
+    assert (found.total_backups, found.completed_backups, found.total_size) == (3, 2, 2**41 + 5)
+    assert found.latest_backup_at == NOW + timedelta(days=1) + HOUR
+
+
+# Restores
+
+
+def test_a_new_restore_runs_and_names_its_databases(any_catalog: Catalog) -> None:
+    options = RestoreOptions(create_safety_backup=False, run_analyze=False, parallel_jobs=7)
+    restore = any_catalog.create_restore(completed(any_catalog, "shop"), "shop_db", options, NOW)
+    assert restore.shadow_database == f"shop_db__pgproof_shadow_{restore.id}"
+    assert restore.previous_database == f"shop_db__pgproof_previous_{restore.id}"
+    assert (restore.database, restore.dbname, restore.options) == ("shop", "shop_db", options)
+    assert (restore.status, restore.step) == (RestoreStatus.RUNNING, RestoreStep.PREFLIGHT)
+    assert any_catalog.get_restore(restore.id) == restore
+
+
+def test_every_field_of_a_restore_is_kept(any_catalog: Catalog) -> None:
+    backup, safety = completed(any_catalog), completed(any_catalog)
+    restore = any_catalog.create_restore(backup, "shop", RestoreOptions(), NOW)
+    changed = replace(
+        restore,
+        status=RestoreStatus.COMPLETED,
+        step=RestoreStep.DONE,
+        previous_database=None,
+        safety_backup_id=safety.id,
+        started_at=NOW,
+        completed_at=NOW + timedelta(minutes=3),
+        duration_seconds=180.25,
+        undo_until=NOW + timedelta(days=1),
+        timings={"load": 1.5, "swap": 0.01},
+        error_message="nothing",
+        error_details={"differences": [{"kind": "table"}]},
+    )
+    any_catalog.save_restore(changed)
+    assert any_catalog.get_restore(restore.id) == changed
+
+
+def test_restores_are_listed_newest_first_and_unfinished_ones_oldest_first(any_catalog: Catalog) -> None:
+    backup = completed(any_catalog)
+    first, second, third, fourth = (
+        any_catalog.create_restore(backup, "shop", RestoreOptions(), NOW + timedelta(seconds=number))
+        for number in range(4)
+    )
+    second = replace(second, status=RestoreStatus.COMPLETED)
+    third = replace(third, status=RestoreStatus.UNDOING)
+    any_catalog.save_restore(second)
+    any_catalog.save_restore(third)
+    assert any_catalog.list_restores() == [fourth, third, second, first]
+    assert any_catalog.list_restores(limit=1) == [fourth]
+    assert any_catalog.unfinished_restores() == [first, third, fourth]
+
+
+def test_a_restore_needs_a_backup_that_exists(any_catalog: Catalog) -> None:
+    backup = replace(completed(any_catalog), id=4711)
+    with pytest.raises(NotFound, match="4711"):
+        any_catalog.create_restore(backup, "shop", RestoreOptions(), NOW)
+
+
+def test_an_unknown_restore_cannot_be_saved(any_catalog: Catalog) -> None:
+    restore = any_catalog.create_restore(completed(any_catalog), "shop", RestoreOptions(), NOW)
+    with pytest.raises(NotFound, match="4711"):
+        any_catalog.save_restore(replace(restore, id=4711))
+
+
+# Logs
+
+
+def test_a_log_keeps_its_lines_in_their_order(any_catalog: Catalog) -> None:
+    for number in range(5):
+        any_catalog.append_log(Lock.BACKUP, 7, [f"{number} a", f"{number} b\nsame line"], NOW)
+    any_catalog.append_log(Lock.BACKUP, 7, [], NOW)
+    assert any_catalog.read_log(Lock.BACKUP, 7) == [
+        line for number in range(5) for line in (f"{number} a", f"{number} b\nsame line")
+    ]
+
+
+def test_the_logs_of_jobs_do_not_mix(any_catalog: Catalog) -> None:
+    any_catalog.append_log(Lock.BACKUP, 1, ["backup"], NOW)
+    any_catalog.append_log(Lock.RESTORE, 1, ["restore"], NOW)
+    assert any_catalog.read_log(Lock.BACKUP, 1) == ["backup"]
+    assert any_catalog.read_log(Lock.RESTORE, 1) == ["restore"]
+    assert any_catalog.read_log(Lock.BACKUP, 2) == []
+
+
+# Ownership
+
+
+def test_a_job_has_one_owner_at_a_time(any_catalog: Catalog) -> None:
+    with any_catalog.own(Lock.BACKUP, 1):
+        assert any_catalog.is_owned(Lock.BACKUP, 1)
+        with pytest.raises(Conflict, match="backup 1"), any_catalog.own(Lock.BACKUP, 1):
+            pass
+        assert any_catalog.is_owned(Lock.BACKUP, 1)
+    assert not any_catalog.is_owned(Lock.BACKUP, 1)
+    with any_catalog.own(Lock.BACKUP, 1):
+        pass
+
+
+def test_ownership_ends_with_an_error(any_catalog: Catalog) -> None:
+    with pytest.raises(RuntimeError, match="broken"), any_catalog.own(Lock.RESTORE, 1):
+        raise RuntimeError("broken")
+    assert not any_catalog.is_owned(Lock.RESTORE, 1)
+
+
+def test_kinds_and_ids_are_owned_apart(any_catalog: Catalog) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(any_catalog.own(Lock.BACKUP, 1))
+        stack.enter_context(any_catalog.own(Lock.RESTORE, 1))
+        stack.enter_context(any_catalog.own(Lock.BACKUP, 2))
+        assert not any_catalog.is_owned(Lock.DATABASE, 1)
+        assert not any_catalog.is_owned(Lock.RESTORE, 2)

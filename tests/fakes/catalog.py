@@ -1,0 +1,192 @@
+"""A catalog in memory, held to the same contract as the real one."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from threading import RLock
+
+from pgproof.domain.archive import ObjectNames
+from pgproof.domain.backup import USABLE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
+from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.errors import CatalogUnreachable, Conflict, NotFound
+from pgproof.domain.restore import (
+    Restore,
+    RestoreOptions,
+    RestoreStatus,
+    RestoreStep,
+    previous_name,
+    shadow_name,
+)
+from pgproof.services.ports import BackupFilter, BackupStats, Lock
+
+
+class MemoryCatalog:
+    """While `unreachable` is set every call is refused."""
+
+    def __init__(self) -> None:
+        self.unreachable = False
+        self._mutex = RLock()
+        self._last_id = 0
+        self._databases: dict[str, Database] = {}
+        self._backups: dict[int, Backup] = {}
+        self._restores: dict[int, Restore] = {}
+        self._logs: dict[tuple[Lock, int], list[str]] = {}
+        self._owned: set[tuple[Lock, int]] = set()
+
+    def add_database(self, name: str, connection: ConnectionInfo) -> Database:
+        with self._answering():
+            if name in self._databases:
+                raise Conflict(f"a database named {name!r} is registered already")
+            self._databases[name] = Database(self._next_id(), name, connection)
+            return self._databases[name]
+
+    def update_database(self, database: Database) -> None:
+        stored = self.get_database(database.name)
+        self._databases[stored.name] = replace(stored, connection=database.connection)
+
+    def get_database(self, name: str) -> Database:
+        with self._answering():
+            if name not in self._databases:
+                raise NotFound(f"no database named {name!r} is registered")
+            return self._databases[name]
+
+    def list_databases(self) -> Sequence[Database]:
+        with self._answering():
+            return [self._databases[name] for name in sorted(self._databases)]
+
+    def remove_database(self, name: str) -> None:
+        del self._databases[self.get_database(name).name]
+
+    def create_backup(
+        self, database: str, *, storage_url: str, options: BackupOptions, trigger: BackupTrigger, now: datetime
+    ) -> Backup:
+        with self._answering():
+            new_id = self._next_id()
+            compression = options.effective_compression
+            names = ObjectNames.make(database, now, new_id, options.format, compression)
+            backup = Backup(
+                id=new_id,
+                database=database,
+                filename=names.filename,
+                file_path=names.archive,
+                storage_url=storage_url,
+                options=options,
+                compression=compression,
+                status=BackupStatus.PENDING,
+                trigger_source=trigger,
+                created_at=now,
+            )
+            self._backups[new_id] = backup
+            return backup
+
+    def get_backup(self, backup_id: int) -> Backup:
+        with self._answering():
+            if backup_id not in self._backups:
+                raise NotFound(f"the catalog has no backup {backup_id}")
+            return self._backups[backup_id]
+
+    def save_backup(self, backup: Backup, *, expected: BackupStatus) -> None:
+        with self._answering():
+            if backup.status != expected:
+                check_transition(expected, backup.status)
+            stored = self.get_backup(backup.id)
+            if stored.status != expected:
+                raise Conflict(f"backup {backup.id} is {stored.status}, not {expected}")
+            self._backups[backup.id] = backup
+
+    def list_backups(self, wanted: BackupFilter) -> Sequence[Backup]:
+        with self._answering():
+            found = [
+                backup
+                for backup in self._backups.values()
+                if wanted.status in (None, backup.status)
+                and wanted.database in (None, backup.database)
+                and wanted.trigger_source in (None, backup.trigger_source)
+            ]
+        return sorted(found, key=lambda backup: (backup.created_at, backup.id), reverse=True)[: wanted.limit]
+
+    def backup_stats(self) -> BackupStats:
+        with self._answering():
+            gone = (BackupStatus.EXPIRED, BackupStatus.DELETED)
+            usable = [backup for backup in self._backups.values() if backup.status in USABLE]
+            return BackupStats(
+                total_backups=sum(backup.status not in gone for backup in self._backups.values()),
+                completed_backups=len(usable),
+                total_size=sum(backup.file_size or 0 for backup in usable),
+                latest_backup_at=max((done for backup in usable if (done := backup.completed_at)), default=None),
+            )
+
+    def create_restore(self, backup: Backup, dbname: str, options: RestoreOptions, now: datetime) -> Restore:
+        with self._answering():
+            new_id = self._next_id()
+            restore = Restore(
+                id=new_id,
+                backup_id=self.get_backup(backup.id).id,
+                database=backup.database,
+                options=options,
+                status=RestoreStatus.RUNNING,
+                step=RestoreStep.PREFLIGHT,
+                created_at=now,
+                dbname=dbname,
+                shadow_database=shadow_name(dbname, new_id),
+                previous_database=previous_name(dbname, new_id),
+                started_at=now,
+            )
+            self._restores[new_id] = restore
+            return restore
+
+    def get_restore(self, restore_id: int) -> Restore:
+        with self._answering():
+            if restore_id not in self._restores:
+                raise NotFound(f"the catalog has no restore {restore_id}")
+            return self._restores[restore_id]
+
+    def save_restore(self, restore: Restore) -> None:
+        self._restores[self.get_restore(restore.id).id] = restore
+
+    def list_restores(self, limit: int = 50) -> Sequence[Restore]:
+        with self._answering():
+            return self._restores_by_age()[::-1][:limit]
+
+    def unfinished_restores(self) -> Sequence[Restore]:
+        with self._answering():
+            unfinished = (RestoreStatus.RUNNING, RestoreStatus.UNDOING)
+            return [restore for restore in self._restores_by_age() if restore.status in unfinished]
+
+    def append_log(self, kind: Lock, job_id: int, lines: Sequence[str], now: datetime) -> None:
+        with self._answering():
+            self._logs.setdefault((kind, job_id), []).extend(lines)
+
+    def read_log(self, kind: Lock, job_id: int) -> Sequence[str]:
+        with self._answering():
+            return list(self._logs.get((kind, job_id), []))
+
+    @contextmanager
+    def own(self, kind: Lock, job_id: int) -> Iterator[None]:
+        with self._answering():
+            if (kind, job_id) in self._owned:
+                raise Conflict(f"another process works on {kind.name.lower()} {job_id}")
+            self._owned.add((kind, job_id))
+        try:
+            yield
+        finally:
+            self._owned.discard((kind, job_id))
+
+    def is_owned(self, kind: Lock, job_id: int) -> bool:
+        with self._answering():
+            return (kind, job_id) in self._owned
+
+    def _restores_by_age(self) -> list[Restore]:
+        return sorted(self._restores.values(), key=lambda restore: (restore.created_at, restore.id))
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        with self._mutex:
+            if self.unreachable:
+                raise CatalogUnreachable("unable to reach the catalog", hint="Clear `unreachable` of this fake.")
+            yield

@@ -1,0 +1,115 @@
+"""The manifest survives being written and read, and refuses what it cannot understand."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.backup import BackupOptions
+from pgproof.domain.errors import ManifestInvalid
+from pgproof.domain.fingerprint import Fingerprint, SequencePosition
+from pgproof.domain.manifest import Manifest, StoredObject
+from pgproof.domain.properties import DatabaseProperties, Grant, Setting
+
+MANIFEST = Manifest(
+    product_version="1.0",
+    backup_id=7,
+    database="shop",
+    dbname="shop",
+    system_identifier="7300000000000000001",
+    server_version="18.4",
+    client_version="18.4",
+    snapshot="00000003-00000002-1",
+    started_at=datetime(2025, 1, 1, tzinfo=UTC),
+    completed_at=datetime(2025, 1, 1, 0, 1, tzinfo=UTC),
+    database_size_bytes=8_000_000,
+    options=BackupOptions(format=ArchiveFormat.DIRECTORY, compression=Compression.GZIP, description="x"),
+    objects=(StoredObject("a.tar.gz", 10, "ab" * 32, Compression.GZIP),),
+    fingerprint=Fingerprint(
+        tables={"public.a": 1},
+        schema_only=frozenset({"public.log", "public.cache"}),
+        sequences={"public.s": SequencePosition(-3, True, -1, settled=False)},
+        extensions={"plpgsql": "1.0"},
+        large_objects=1,
+    ),
+    properties=DatabaseProperties(
+        owner="o",
+        encoding="UTF8",
+        collate="C",
+        ctype="C",
+        settings=(Setting("search_path", "a, b", "r"),),
+        grants=(Grant(None, "CONNECT", False, "o"),),
+    ),
+    roles=("o", "r"),
+)
+
+texts = st.text(st.characters(codec="utf-8"))
+
+
+def test_what_was_written_is_read_back_equal() -> None:
+    assert Manifest.parse(MANIFEST.render()) == MANIFEST
+    default_grants = replace(MANIFEST, properties=replace(MANIFEST.properties, grants=None))
+    assert Manifest.parse(default_grants.render()).properties.grants is None
+
+
+@given(
+    tables=st.dictionaries(texts, st.integers(0)),
+    sequences=st.dictionaries(texts, st.builds(SequencePosition, st.integers(), st.booleans(), st.integers())),
+    only=st.frozensets(texts),
+    dbname=texts,
+)
+def test_any_names_and_counts_survive(
+    tables: dict[str, int], sequences: dict[str, SequencePosition], only: frozenset[str], dbname: str
+) -> None:
+    fingerprint = Fingerprint(tables, only, sequences, {}, 0)
+    manifest = replace(MANIFEST, fingerprint=fingerprint, dbname=dbname)
+    assert Manifest.parse(manifest.render().encode()) == manifest
+
+
+def test_the_text_names_its_format_and_holds_no_password() -> None:
+    body = json.loads(MANIFEST.render())
+    assert (body["format_version"], body["product"]) == (1, "pgproof")
+    assert "password" not in MANIFEST.render()
+
+
+def test_a_newer_format_is_refused_rather_than_guessed() -> None:
+    body = json.loads(MANIFEST.render()) | {"format_version": 2}
+    with pytest.raises(ManifestInvalid) as refused:
+        Manifest.parse(json.dumps(body))
+    assert "Upgrade pgproof" in refused.value.hint
+
+
+def test_a_key_that_a_later_release_adds_is_left_alone() -> None:
+    body = json.loads(MANIFEST.render())
+    body["fingerprint"]["sequences"]["public.s"]["future"] = 1
+    body["properties"]["future"] = body["future"] = 1
+    assert Manifest.parse(json.dumps(body)) == MANIFEST
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '"x"', "{}", '{"format_version": "1"}', '{"format_version": 1}', "\x00"]
+)
+def test_what_is_no_manifest_is_an_error_with_a_hint(text: str) -> None:
+    with pytest.raises(ManifestInvalid) as refused:
+        Manifest.parse(text)
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("key", sorted(json.loads(MANIFEST.render()).keys() - {"format_version", "product"}))
+def test_every_part_is_needed_and_must_have_its_shape(key: str) -> None:
+    missing = json.loads(MANIFEST.render())
+    del missing[key]
+    with pytest.raises(ManifestInvalid):
+        Manifest.parse(json.dumps(missing))
+    wrong = json.loads(MANIFEST.render()) | {key: None}
+    with pytest.raises(ManifestInvalid):
+        Manifest.parse(json.dumps(wrong))
+
+
+def test_a_manifest_without_an_archive_is_none() -> None:
+    with pytest.raises(ManifestInvalid):
+        Manifest.parse(json.dumps(json.loads(MANIFEST.render()) | {"objects": []}))

@@ -1,0 +1,281 @@
+"""Settings: one place reads the environment, and says everything that is wrong with it."""
+
+import re
+from datetime import UTC
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+
+from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.errors import ConfigurationError
+from pgproof.domain.secret import Secret
+from pgproof.settings import FALLBACKS, LATER, NAMES, LogFormat, LogLevel, Settings, load_settings
+from pgproof.settings.model import default_home
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(folder: Path, **environ: str) -> Settings:
+    return load_settings(environ, folder)
+
+
+def test_without_any_variable_every_setting_has_its_documented_default(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert settings.dir == Path("backups").absolute()
+    assert settings.storage_location == str(settings.dir)
+    assert settings.home == default_home()
+    assert settings.staging_folder == settings.home / "staging"
+    assert (settings.retention_days, settings.undo_hours, settings.max_size_gb) == (7, 24, 100)
+    assert (settings.compression, settings.compression_level) == (Compression.ZSTD, 6)
+    assert (settings.format, settings.parallel_jobs) == (ArchiveFormat.CUSTOM, 2)
+    assert settings.log_tables == ("system_logs", "audit_logs")
+    assert settings.cache_tables == ("cache_entries",)
+    assert (settings.timezone, settings.lock_wait_seconds) == (UTC, 60)
+    assert (settings.log_level, settings.log_format) == (LogLevel.WARNING, None)
+    assert settings.first_database is None
+    assert settings.catalog_url is None
+    assert settings.warnings == ()
+
+
+def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        BACKUP_DIR="/srv/b",
+        BACKUP_STORAGE_URL="file:///srv/c%20d",
+        BACKUP_HOME="/srv/home",
+        BACKUP_STAGING_DIR="/scratch",
+        BACKUP_CATALOG_URL="postgresql://u:p@h/catalog",
+        BACKUP_SECRET_KEY="0123456789abcdef",
+        BACKUP_POSTGRES_HOST="db",
+        BACKUP_POSTGRES_PORT="6432",
+        BACKUP_POSTGRES_USER="app",
+        BACKUP_POSTGRES_PASSWORD="pass word",
+        BACKUP_POSTGRES_DB='we"ird',
+        BACKUP_FORMAT="directory",
+        BACKUP_COMPRESSION="gzip",
+        BACKUP_COMPRESSION_LEVEL="9",
+        BACKUP_PARALLEL_JOBS="8",
+        BACKUP_LOG_TABLES='logs.*, "odd,name".t',
+        BACKUP_CACHE_TABLES="cache_*",
+        BACKUP_LOCK_WAIT_SECONDS="5",
+        BACKUP_RETENTION_DAYS="30",
+        BACKUP_UNDO_HOURS="48",
+        BACKUP_MAX_SIZE_GB="0.5",
+        BACKUP_TIMEZONE="Europe/Berlin",
+        BACKUP_PG_BIN="/usr/lib/postgresql/18/bin",
+        BACKUP_LOG_LEVEL="debug",
+        BACKUP_LOG_FORMAT="json",
+    )
+    assert set(type(settings).model_fields) == settings.model_fields_set
+    assert settings.storage_location == "file:///srv/c%20d"
+    assert settings.staging_folder == Path("/scratch")
+    assert settings.catalog_url == Secret("postgresql://u:p@h/catalog")
+    assert settings.log_tables == ("logs.*", '"odd,name".t')
+    assert settings.timezone == ZoneInfo("Europe/Berlin")
+    assert settings.log_format is LogFormat.JSON
+    database = settings.first_database
+    assert database is not None
+    assert (database.host, database.port, database.user, database.dbname) == ("db", 6432, "app", 'we"ird')
+    assert database.password == Secret("pass word")
+
+
+def test_zero_is_a_value_and_an_empty_text_is_none(tmp_path: Path) -> None:
+    settings = load(tmp_path, BACKUP_COMPRESSION_LEVEL="0", BACKUP_UNDO_HOURS="0", BACKUP_RETENTION_DAYS="")
+    assert (settings.compression_level, settings.undo_hours, settings.retention_days) == (0, 0, 7)
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "# ours\nBACKUP_DIR=/from/file\nexport BACKUP_PARALLEL_JOBS='4'\nBACKUP_POSTGRES_DB=\"a ${b} c\"\n"
+    )
+    settings = load(tmp_path, BACKUP_DIR="/from/environment")
+    assert settings.dir == Path("/from/environment")
+    assert settings.parallel_jobs == 4
+    assert settings.postgres_db == "a ${b} c"
+
+
+def test_a_line_of_the_file_that_means_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BACKUP_DIR=/a\n'oops\n")
+    with pytest.raises(ConfigurationError, match=r"line 2 of .*\.env is not of the form NAME=value"):
+        load(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(ConfigurationError, match=r"unable to read .*\.env: Is a directory"):
+        load(tmp_path)
+
+
+def test_all_problems_are_told_at_once_with_their_fixes(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(
+            tmp_path,
+            BACKUP_COMPRESSION_LEVEL="10",
+            BACKUP_PARALLEL_JOBS="many",
+            BACKUP_TIMEZONE="Mars/Olympus",
+            BACKUP_SECRET_KEY_FILE="/nowhere/key",
+        )
+    assert sorted(caught.value.facts["problems"]) == [
+        "BACKUP_COMPRESSION_LEVEL is '10', but must be a whole number from 0 (none) to 9 (smallest)",
+        "BACKUP_PARALLEL_JOBS is 'many', but must be a whole number from 1 to 64",
+        "BACKUP_SECRET_KEY_FILE is '/nowhere/key', but must be a readable file (No such file or directory)",
+        "BACKUP_TIMEZONE is 'Mars/Olympus', but must be the name of a time zone, such as UTC or Europe/Berlin",
+    ]
+    assert all(problem in caught.value.detail for problem in caught.value.facts["problems"])
+    assert ".env" in caught.value.hint
+
+
+BAD_VALUES = {
+    "BACKUP_STORAGE_URL": "s3://bucket",
+    "BACKUP_CATALOG_URL": "mysql://h/db",
+    "BACKUP_SECRET_KEY": "short",
+    "BACKUP_POSTGRES_PORT": "70000",
+    "BACKUP_FORMAT": "plain",
+    "BACKUP_COMPRESSION": "lz4",
+    "BACKUP_COMPRESSION_LEVEL": "-1",
+    "BACKUP_PARALLEL_JOBS": "0",
+    "BACKUP_LOG_TABLES": 'a,"b',
+    "BACKUP_CACHE_TABLES": '"',
+    "BACKUP_LOCK_WAIT_SECONDS": "0",
+    "BACKUP_RETENTION_DAYS": "0",
+    "BACKUP_UNDO_HOURS": "-1",
+    "BACKUP_MAX_SIZE_GB": "nan",
+    "BACKUP_TIMEZONE": "../../etc/passwd",
+    "BACKUP_LOG_LEVEL": "loud",
+    "BACKUP_LOG_FORMAT": "xml",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_VALUES.items(), ids=list(BAD_VALUES))
+def test_a_bad_value_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    extra = {"BACKUP_POSTGRES_DB": "app"} if name == "BACKUP_POSTGRES_PORT" else {}
+    with pytest.raises(ConfigurationError, match=rf"^{name} is '.*', but must be \w+"):
+        load(tmp_path, **{name: value}, **extra)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BACKUP_SECRET_KEY", "geheim"),
+        ("BACKUP_CATALOG_URL", "mysql://u:geheim@h/db"),
+        ("BACKUP_STORAGE_URL", "s3://u:geheim@h/bucket"),
+    ],
+)
+def test_no_error_shows_a_secret(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, **{name: value})
+    chain: BaseException | None = caught.value
+    assert "geheim" not in f"{chain}{caught.value.hint}{caught.value.facts}"
+    assert caught.value.__suppress_context__, "a traceback would print what the library's error quotes"
+
+
+def test_nor_does_printing_the_settings(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        BACKUP_SECRET_KEY="geheim-geheim-geheim",
+        BACKUP_CATALOG_URL="postgresql://u:geheim@h/db",
+        BACKUP_POSTGRES_DB="app",
+        BACKUP_POSTGRES_PASSWORD="geheim",
+    )
+    assert "geheim" not in f"{settings!r} {settings}"
+    assert len(settings.secrets) == 3
+
+
+def test_a_secret_may_come_from_a_file_that_ends_in_a_newline(tmp_path: Path) -> None:
+    (tmp_path / "password").write_bytes(b" two words \r\n")
+    (tmp_path / "key").write_text("0123456789abcdef\n\n")
+    settings = load(
+        tmp_path,
+        BACKUP_POSTGRES_DB="app",
+        BACKUP_POSTGRES_PASSWORD_FILE=str(tmp_path / "password"),
+        BACKUP_SECRET_KEY_FILE=str(tmp_path / "key"),
+    )
+    assert settings.postgres_password == Secret(" two words ")
+    assert settings.secret_key == Secret("0123456789abcdef\n"), "one newline is the file's, not two"
+
+
+def test_a_secret_given_twice_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BACKUP_SECRET_KEY=0123456789abcdef\n")
+    with pytest.raises(ConfigurationError, match="BACKUP_SECRET_KEY and BACKUP_SECRET_KEY_FILE are both set"):
+        load(tmp_path, BACKUP_SECRET_KEY_FILE="/run/secrets/key")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\r\n"])
+def test_an_empty_secret_file_is_an_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "key").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"BACKUP_SECRET_KEY_FILE is .* that file is empty"):
+        load(tmp_path, BACKUP_SECRET_KEY_FILE=str(tmp_path / "key"))
+
+
+def test_the_database_may_be_named_as_the_postgres_images_name_it(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("geheim\n")
+    settings = load(
+        tmp_path,
+        POSTGRES_USER="app",
+        POSTGRES_PASSWORD_FILE=str(tmp_path / "password"),
+        POSTGRES_DB="shop",
+        BACKUP_POSTGRES_DB="shop2",
+    )
+    database = settings.first_database
+    assert database is not None
+    assert (database.host, database.user, database.dbname) == ("localhost", "app", "shop2")
+    assert database.password == Secret("geheim")
+
+
+def test_a_database_is_called_like_its_role_unless_it_has_a_name(tmp_path: Path) -> None:
+    database = load(tmp_path, POSTGRES_USER="app").first_database
+    assert database is not None
+    assert database.dbname == "app"
+
+
+@pytest.mark.parametrize("name", ["BACKUP_POSTGRES_HOST", "BACKUP_POSTGRES_PORT", "POSTGRES_PASSWORD"])
+def test_a_server_without_a_database_is_an_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="BACKUP_POSTGRES_DB is not set"):
+        load(tmp_path, **{name: "5433"})
+
+
+def test_an_unknown_name_is_a_warning_with_the_nearest_known_one(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BACKUP_RETENTION_DAY=3\n")
+    settings = load(tmp_path, BACKUP_QQQQQQQQQQ="1", PATH="/bin")
+    assert settings.warnings == (
+        "BACKUP_QQQQQQQQQQ is not a setting",
+        "BACKUP_RETENTION_DAY is not a setting; did you mean BACKUP_RETENTION_DAYS?",
+    )
+
+
+def test_settings_of_later_parts_are_no_mistake(tmp_path: Path) -> None:
+    later = dict.fromkeys(LATER, "x")
+    assert load(tmp_path, BACKUP_NOTIFY_URLS_FILE="/x", **later).warnings == ()
+
+
+def test_settings_do_not_change(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        load(tmp_path).dir = Path("/elsewhere")
+
+
+@pytest.mark.parametrize("document", ["docs/configuration.md", ".env.example"])
+def test_every_setting_is_documented(document: str) -> None:
+    text = (ROOT / document).read_text()
+    missing = [name for name in (*NAMES, *FALLBACKS.values()) if not re.search(rf"\b{name}\b", text)]
+    assert not missing
+
+
+def test_the_example_names_no_setting_that_does_not_exist() -> None:
+    named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert named <= {*NAMES, *FALLBACKS.values()}
+
+
+def test_the_example_as_it_is_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
+    assert load(tmp_path) == load(tmp_path / "empty")
+
+
+def test_the_example_states_the_defaults(tmp_path: Path) -> None:
+    commented = (ROOT / ".env.example").read_text()
+    (tmp_path / ".env").write_text(re.sub(r"^#(BACKUP_\w+=)(?=.)", r"\1", commented, flags=re.MULTILINE))
+    stated, default = load(tmp_path, BACKUP_POSTGRES_DB="app"), load(tmp_path / "empty", BACKUP_POSTGRES_DB="app")
+    told = stated.model_fields_set - {"warnings"}
+    assert {name: getattr(stated, name) for name in told} == {name: getattr(default, name) for name in told}
+    assert {"retention_days", "compression_level", "log_tables", "timezone"} <= told
