@@ -14,7 +14,7 @@ SELECT n, gen.zipf(n, 201, 60000 * :scale), gen.upto(n, 202, 120), string_agg(p.
        (ARRAY['closed', 'closed', 'closed', 'open', 'waiting'])[gen.zipf(n, 203, 5)], gen.zipf(n, 204, 5),
        '2021-01-01 00:00+00'::timestamptz + n * interval '23 minutes' + gen.u(n, 205) * interval '20 minutes',
        (ARRAY['{}', '{billing}', '{delivery,late}', '{login}', '{bug,app}', '{refund}'])[gen.zipf(n, 206, 6)]::text[]
-FROM generate_series(1, 70000 * :scale) AS n
+FROM generate_series(1, 80000 * :scale) AS n
 CROSS JOIN LATERAL generate_series(1, 2 + (gen.u(n, 207) * 2)::int) AS k
 JOIN gen.phrases p ON p.rank = gen.zipf(n * 8 + k, 208, 240000)
 GROUP BY n
@@ -28,7 +28,7 @@ SELECT n, greatest(1, (n / 5)::int - gen.zipf(n, 211, 3000)) AS ticket, gen.u(n,
                   || CASE WHEN gen.u(n * 256 + k, 214) < 0.03 THEN E'.\n\n'
                           WHEN gen.u(n * 256 + k, 214) < 0.16 THEN '. '
                           WHEN gen.u(n * 256 + k, 214) < 0.24 THEN ', ' ELSE ' ' END, '' ORDER BY k) AS words
-FROM generate_series(1::bigint, 350000 * :scale) AS n
+FROM generate_series(1::bigint, 400000 * :scale) AS n
 CROSS JOIN LATERAL generate_series(1, 4 + gen.zipf(n, 213, 90)) AS k
 JOIN gen.phrases p ON p.rank = gen.zipf(n * 256 + k, 215, 240000)
 GROUP BY n;
@@ -50,7 +50,7 @@ SELECT w.n, w.ticket, CASE WHEN by_agent THEN t.agent_id END,
                THEN format(E'thank you for your message about order %s. We have looked into it and can confirm that your parcel was handed over to the carrier on 2023-%s-%s. '
                            'You can follow it with the tracking number %s at any time. If it does not arrive within five working days, please answer to this mail and we will send a replacement or refund the amount of EUR %s.',
                            1000000 + gen.upto(w.n, 224, 900000), 10 + gen.upto(w.n, 225, 2), 10 + gen.upto(w.n, 226, 18),
-                           upper(left(md5(w.n::text || 'track'), 16)), gen.upto(w.n, 227, 90000) / 100.0)
+                           upper(left(md5(w.n::text || 'track'), 16)), round(gen.upto(w.n, 227, 90000) / 100.0, 2))
                ELSE w.words END
        || CASE WHEN by_agent THEN a.signature ELSE E'\n\n' || c.name END
        || CASE WHEN gen.u(w.n, 228) < 0.35 AND w.earlier IS NOT NULL

@@ -18,8 +18,8 @@ SELECT '2024-01-01 00:00+00'::timestamptz + n * interval '29 seconds' + gen.u(n,
            'user_agent', b.browser, 'duration_ms', gen.zipf(n, 310, 5000), 'status', (ARRAY[200, 200, 302, 404, 500])[gen.zipf(n, 311, 5)],
            'referrer', CASE WHEN gen.u(n, 312) < 0.5 THEN 'https://www.shop.example/category/' || gen.zipf(n, 313, 60) END,
            'product', CASE WHEN k.kind <> 'search' THEN jsonb_build_object(
-               'id', gen.zipf(n, 304, 8000), 'price', gen.upto(n, 314, 50000) / 100.0, 'quantity', gen.zipf(n, 315, 6)) END))
-FROM generate_series(1::bigint, 380000 * :scale) AS n
+               'id', gen.zipf(n, 304, 8000), 'price', round(gen.upto(n, 314, 50000) / 100.0, 2), 'quantity', gen.zipf(n, 315, 6)) END))
+FROM generate_series(1::bigint, 450000 * :scale) AS n
 CROSS JOIN LATERAL (SELECT (ARRAY['view', 'search', 'add_to_basket', 'checkout'])[gen.zipf(n, 316, 4)] AS kind) k
 CROSS JOIN LATERAL (SELECT md5(n::text || 'request')::uuid AS id) gen_id
 JOIN gen.agents_browser b ON b.rank = gen.zipf(n, 317, 400)

@@ -36,7 +36,7 @@ INSERT INTO readings
 SELECT 1 + n % 1500, '2024-06-01 00:00+00'::timestamptz + (n / 1500) * interval '1 minute',
        round((15 + 8 * sin(n / 300000.0 + n % 1500) + gen.u(n, 421))::numeric, 2),
        CASE WHEN gen.u(n, 422) < 0.9 THEN round((40 + 30 * gen.u(n, 423))::numeric, 1) END, (gen.u(n, 424) * 1.05)::int
-FROM generate_series(1::bigint, 1700000 * :scale) AS n;
+FROM generate_series(1::bigint, 2000000 * :scale) AS n;
 
 CREATE INDEX orders_of_customer ON orders (customer_id, placed_at DESC);
 CREATE INDEX order_lines_product ON order_lines (product_id);

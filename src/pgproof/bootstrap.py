@@ -136,7 +136,14 @@ def _wire(
         backups=backups,
         undo_hours=settings.undo_hours,
     )
-    recovery = RecoveryService(catalog=catalog, storage=storage, server=server, databases=databases, clock=clock)
+    recovery = RecoveryService(
+        catalog=catalog,
+        storage=storage,
+        server=server,
+        databases=databases,
+        clock=clock,
+        undo_hours=settings.undo_hours,
+    )
     return App(
         settings=settings,
         catalog=catalog,

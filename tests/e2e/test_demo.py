@@ -57,6 +57,6 @@ def test_told_to_people_it_says_what_to_do_next_and_can_be_told_again(home: Path
     assert done.returncode == 0, done.stderr
     assert "Every comparison held." in done.stdout
     assert f"BACKUP_HOME={home}/demo" in done.stdout
-    assert "pgproof database add" in done.stdout
+    assert "pgproof database add mydb" in done.stdout
     assert done.stdout.count("equal: ") == 3
     assert (home / "demo" / MARKER).exists()

@@ -43,7 +43,7 @@ def fill(server: Server, database: ConnectionInfo) -> None:
 
 def counts(server: Server, database: ConnectionInfo) -> list[tuple[int, ...]]:
     tables = ["customers", "orders", '"Odd.Table ""x"""', "audit_logs", "empty_one"]
-    return [tuple(server.sql(database, f"SELECT count(*) FROM {table}")[0]) for table in tables]  # type: ignore[arg-type]
+    return [tuple(server.sql(database, f"SELECT count(*) FROM {table}")[0]) for table in tables]
 
 
 def back_up(app: App, database: Database, recorder: Recorder, options: BackupOptions | None = None) -> Backup:

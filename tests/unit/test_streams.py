@@ -243,7 +243,7 @@ def test_closing_the_stream_closes_its_source(compression: Compression, closed: 
     endless = (bytes(1000) for _ in iter(int, 1))
     stream = STREAMS.compress(noting(endless, closed), compression, 1)
     next(stream)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert closed == [True]
 
 

@@ -11,6 +11,8 @@ import zstandard
 from pgproof.domain.archive import Compression, check_level
 from pgproof.domain.errors import ArchiveUnreadable, InvalidInput
 
+ByteStream = Generator[bytes, None, None]
+
 _MIB = 1 << 20
 
 
@@ -64,7 +66,7 @@ class CompressedStreams:
         """`threads` for zstd; by default as many as there are processor cores, and 3 at most."""
         self._threads = min(threads or _cores(), _MOST_THREADS)
 
-    def compress(self, chunks: Iterable[bytes], compression: Compression, level: int) -> Iterator[bytes]:
+    def compress(self, chunks: Iterable[bytes], compression: Compression, level: int) -> ByteStream:
         """The compressed stream; `level` is 1 to 9. Raises `InvalidInput`."""
         if compression is Compression.NONE:
             return _passed(chunks)
@@ -74,7 +76,7 @@ class CompressedStreams:
             return _gzipped(chunks, level)
         return _zstd_compressed(chunks, _parameters(level, self._threads))
 
-    def decompress(self, chunks: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
+    def decompress(self, chunks: Iterable[bytes], compression: Compression) -> ByteStream:
         """The original stream. Raises `ArchiveUnreadable` where the stored bytes are not whole."""
         if compression is Compression.NONE:
             return _passed(chunks)
@@ -115,12 +117,12 @@ def _source(chunks: Iterable[bytes]) -> Iterator[Iterable[bytes]]:
             chunks.close()
 
 
-def _passed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _passed(chunks: Iterable[bytes]) -> ByteStream:
     with _source(chunks) as source:
         yield from source
 
 
-def _zstd_compressed(chunks: Iterable[bytes], parameters: zstandard.ZstdCompressionParameters) -> Iterator[bytes]:
+def _zstd_compressed(chunks: Iterable[bytes], parameters: zstandard.ZstdCompressionParameters) -> ByteStream:
     frame = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     with _source(chunks) as source:
         for chunk in source:
@@ -129,7 +131,7 @@ def _zstd_compressed(chunks: Iterable[bytes], parameters: zstandard.ZstdCompress
         yield frame.flush()
 
 
-def _gzipped(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
+def _gzipped(chunks: Iterable[bytes], level: int) -> ByteStream:
     # zlib's own levels are such a scale already: what is stored is what `pg_dump -Z` of the level would store.
     member = zlib.compressobj(level, wbits=zlib.MAX_WBITS | 16)
     with _source(chunks) as source:
@@ -139,7 +141,7 @@ def _gzipped(chunks: Iterable[bytes], level: int) -> Iterator[bytes]:
         yield member.flush()
 
 
-def _zstd_decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _zstd_decompressed(chunks: Iterable[bytes]) -> ByteStream:
     decompressor = zstandard.ZstdDecompressor()
     frame = None
     read = 0
@@ -159,7 +161,7 @@ def _zstd_decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise _unreadable(Compression.ZSTD, read, "the end is missing")
 
 
-def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _gunzipped(chunks: Iterable[bytes]) -> ByteStream:
     member = None
     read = 0
     with _source(chunks) as source:
@@ -177,7 +179,7 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise _unreadable(Compression.GZIP, read, "the end is missing")
 
 
-def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _gathered(pieces: ByteStream) -> ByteStream:
     """Larger chunks of many small ones: every chunk costs whoever reads them a system call."""
     waiting: list[bytes] = []
     size = 0

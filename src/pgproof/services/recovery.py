@@ -10,6 +10,7 @@ from pgproof.domain.database import Database
 from pgproof.domain.errors import Conflict, PgproofError, WorkerLost
 from pgproof.domain.restore import Restore, RestoreStatus, RestoreStep
 from pgproof.services.backups import described, remove_objects
+from pgproof.services.completing import complete
 from pgproof.services.databases import DatabaseService
 from pgproof.services.ports import BackupFilter, Catalog, Clock, Lock, PostgresServer, Storage
 from pgproof.services.swapping import swap_committed
@@ -29,12 +30,14 @@ class RecoveryService:
         server: PostgresServer,
         databases: DatabaseService,
         clock: Clock,
+        undo_hours: int,
     ) -> None:
         self._catalog = catalog
         self._storage = storage
         self._server = server
         self._databases = databases
         self._clock = clock
+        self._undo_hours = undo_hours
 
     def lost(self) -> tuple[Sequence[Backup], Sequence[Restore]]:
         """Unfinished jobs that nobody owns."""
@@ -73,9 +76,7 @@ class RecoveryService:
             return "its process died before the swap; the live database was not touched"
 
     def _settle_swapped(self, restore: Restore) -> str:
-        self._save(restore, RestoreStatus.COMPLETED, step=RestoreStep.DONE)
-        backup = self._catalog.get_backup(restore.backup_id)
-        self._catalog.save_backup(replace(backup, status=BackupStatus.RESTORED), expected=backup.status)
+        complete(self._catalog, restore, self._clock.now(), self._undo_hours)
         return "its process died after the swap; the restore is complete"
 
     def _settle_undo(self, restore: Restore, database: Database) -> str:

@@ -1,7 +1,6 @@
 """Restores: by swap, with a way back."""
 
 from dataclasses import replace
-from datetime import timedelta
 from threading import Event
 
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
@@ -9,6 +8,7 @@ from pgproof.domain.database import Database
 from pgproof.domain.errors import Conflict, DatabaseMissing, PgproofError, SwapFailed
 from pgproof.domain.restore import Restore, RestoreOptions, RestoreStatus, RestoreStep
 from pgproof.services.backups import BackupService, check_usable, described
+from pgproof.services.completing import complete
 from pgproof.services.databases import DatabaseService
 from pgproof.services.job_log import JobLog
 from pgproof.services.ports import Catalog, Clock, Lock, Observer, PostgresServer, PostgresTools, Storage, Streams
@@ -113,7 +113,7 @@ class RestoreService:
         except BaseException as error:
             self._unwind(swapping, error, log)
             raise
-        return self._complete(swapping.restore, backup)
+        return self._complete(swapping.restore)
 
     def _take_safety_backup(self, backup: Backup, database: Database, log: JobLog, cancelled: Event) -> Backup:
         options = BackupOptions(
@@ -128,24 +128,12 @@ class RestoreService:
         self._catalog.save_backup(held, expected=BackupStatus.COMPLETED)
         return held
 
-    def _complete(self, restore: Restore, backup: Backup) -> Restore:
-        now = self._clock.now()
-        done = replace(
-            restore,
-            status=RestoreStatus.COMPLETED,
-            step=RestoreStep.DONE,
-            completed_at=now,
-            duration_seconds=(now - (restore.started_at or now)).total_seconds(),
-            undo_until=now + timedelta(hours=self._undo_hours) if restore.previous_database else None,
-        )
-        self._catalog.save_restore(done)
-        current = self._catalog.get_backup(backup.id)
-        self._catalog.save_backup(replace(current, status=BackupStatus.RESTORED), expected=current.status)
-        return done
+    def _complete(self, restore: Restore) -> Restore:
+        return complete(self._catalog, restore, self._clock.now(), self._undo_hours)
 
     def _unwind(self, swapping: Swapping, error: BaseException, log: JobLog) -> None:
         if swapping.restore.step is RestoreStep.SWAP and swapping.committed():
-            self._complete(swapping.restore, swapping.backup)
+            self._complete(swapping.restore)
             return
         log.log(f"failed: {error}")
         now = self._clock.now()

@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import sys
+from pathlib import Path
 
 import typer
 
@@ -25,4 +26,7 @@ def demo(ctx: typer.Context, *, as_json: AsJson = False) -> None:
 
 def _command() -> str:
     """How the person can call pgproof: by its name where the shell finds it, else as it was called now."""
-    return "pgproof" if shutil.which("pgproof") or not sys.argv[0] else shlex.quote(sys.argv[0])
+    if shutil.which("pgproof"):
+        return "pgproof"
+    called = Path(sys.argv[0])
+    return shlex.join([sys.executable, "-m", "pgproof"] if called.suffix == ".py" else [str(called)])

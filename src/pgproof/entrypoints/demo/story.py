@@ -189,7 +189,10 @@ def _accident(place: ConnectionInfo) -> str:
     with connected(place) as session:
         session.execute("DROP TABLE weather CASCADE")
         deleted = session.execute("DELETE FROM flights WHERE carrier = %s", [CARRIER]).rowcount
-    return f"DROP TABLE weather CASCADE, and with it a view\nDELETE FROM flights WHERE carrier = '{CARRIER}' took {deleted:,} flights"
+    return (
+        "DROP TABLE weather CASCADE takes a view with it\n"
+        f"DELETE FROM flights WHERE carrier = '{CARRIER}' takes {deleted:,} flights"
+    )
 
 
 def _restore(story: _Story, app: "App", backup_id: int) -> Restore:

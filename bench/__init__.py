@@ -1,0 +1,1 @@
+"""Measures pgproof beside the PostgreSQL project's own tools, in one run on one machine."""
