@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 
 from pgproof import __version__
@@ -72,6 +73,11 @@ def make_tools(settings: Settings) -> PostgresTools:
     )
 
 
+def embedded_server(home: Path) -> EmbeddedServer:
+    """The embedded server of an installation; it runs while somebody uses it."""
+    return EmbeddedServer(home / "embedded")
+
+
 @contextmanager
 def open_app(settings: Settings) -> Iterator[App]:
     """Wire the application for the length of a `with` block.
@@ -95,7 +101,7 @@ def _places(
     """Where the catalog is, and the first protected database."""
     if settings.catalog_url is not None:
         return server.parse_url(settings.catalog_url.reveal()), settings.first_database
-    embedded = stack.enter_context(EmbeddedServer(settings.home / "embedded").running())
+    embedded = stack.enter_context(embedded_server(settings.home).running())
     return embedded.to_database(_CATALOG_DATABASE), settings.first_database or embedded
 
 

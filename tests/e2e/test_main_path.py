@@ -115,6 +115,8 @@ class TestWholePath:
         assert read_manifest(app.storage, safety).fingerprint.tables["public.audit_logs"] == 50
         with pytest.raises(Conflict, match="held"):
             app.backups.delete(safety.id)
+        app.backups.hold(safety.id, held=False)
+        assert app.backups.delete(safety.id).status is BackupStatus.DELETED
 
     def test_restoring_twice_and_undoing_twice_walks_back_step_by_step(
         self, app: App, server: Server, protected: Database, recorder: Recorder

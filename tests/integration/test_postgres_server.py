@@ -166,7 +166,7 @@ class TestSnapshot:
         with connect(database, autocommit=False) as other:
             other.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(DumpFailed, match="locked by another session"), postgres.open_snapshot(database) as snap:
-                assert snap.facts
+                assert snap.facts.tables
 
     def test_what_the_role_may_not_read_is_named_with_row_security_too(
         self, postgres: LivePostgresServer, server: Server

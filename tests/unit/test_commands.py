@@ -5,6 +5,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict
 
 from pgproof.adapters.postgres import commands
+from pgproof.adapters.postgres.process import Command
 from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.database import ConnectionInfo, ServerVersion
 from pgproof.domain.secret import Secret
@@ -22,7 +23,7 @@ REQUEST = DumpRequest(
 )
 
 
-def all_commands() -> list[commands.Command]:
+def all_commands() -> list[Command]:
     return [
         commands.dump(TOOLS, REQUEST, BASE, None),
         commands.dump(TOOLS, REQUEST, BASE, Path("/staging/x")),

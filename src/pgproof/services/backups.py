@@ -129,6 +129,15 @@ class BackupService:
         self._catalog.save_backup(verified, expected=backup.status)
         return Verification(verified, manifest, found)
 
+    def hold(self, backup_id: int, *, held: bool) -> Backup:
+        """Exempt a backup from every deletion, or end that exemption."""
+        backup = self._catalog.get_backup(backup_id)
+        if held:
+            check_usable(backup)
+        changed = replace(backup, held=held)
+        self._catalog.save_backup(changed, expected=backup.status)
+        return changed
+
     def delete(self, backup_id: int) -> Backup:
         """Remove a backup's objects, then mark it `deleted`. The manifest goes first: a half-deleted
         folder is no backup any more.
@@ -181,7 +190,7 @@ def check_usable(backup: Backup) -> None:
     if backup.status not in USABLE:
         raise Conflict(
             f"backup {backup.id} is {backup.status}",
-            hint="Only a completed backup can be verified or restored; `pgproof list` shows them.",
+            hint="That needs a completed backup; `pgproof list` shows them.",
         )
 
 

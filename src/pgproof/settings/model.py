@@ -7,8 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from platformdirs import user_data_path
-from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pgproof.domain.archive import JOBS, LEVELS, ArchiveFormat, Compression
 from pgproof.domain.database import ConnectionInfo
@@ -53,10 +52,10 @@ _FOLDER = "the path of a folder"
 _TABLES = "table patterns as pg_dump takes them, separated by commas"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting, checked. `load_settings` makes it; `warnings` tells of variables that nothing reads."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dir: Folder = Field(Path("backups"), validate_default=True, description=_FOLDER)
     storage_url: StorageUrl | None = Field(None, description="the path of a folder, or file:///absolute/path")
@@ -91,18 +90,6 @@ class Settings(BaseSettings):
     log_format: LogFormat | None = Field(None, description="console or json")
 
     warnings: tuple[str, ...] = ()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load_settings` gathered: the library's own sources know no ``_FILE`` and no fallback."""
-        return (init_settings,)
 
     @property
     def storage_location(self) -> str:

@@ -1,4 +1,4 @@
-"""`backup`, `verify`, `delete`: making backups, proving them, removing them."""
+"""`backup`, `verify`, `hold`, `release`, `delete`: making backups, proving them, removing them."""
 
 from typing import Annotated
 
@@ -83,6 +83,23 @@ def verify(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False) 
         "message": message,
     }
     session.show(document, message, as_json=as_json)
+
+
+def hold(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False) -> None:
+    """Exempt a backup from every deletion."""
+    _set_hold(ctx.obj, backup_id, held=True, as_json=as_json)
+
+
+def release(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False) -> None:
+    """End the exemption that a hold makes."""
+    _set_hold(ctx.obj, backup_id, held=False, as_json=as_json)
+
+
+def _set_hold(session: Session, backup_id: int, *, held: bool, as_json: bool) -> None:
+    with session.app() as app:
+        changed = app.backups.hold(backup_id, held=held)
+    message = f"backup {changed.id} of {text.plain(changed.database)} is {'held' if held else 'released'}"
+    session.show({"id": changed.id, "held": changed.held, "message": message}, message, as_json=as_json)
 
 
 def delete(ctx: typer.Context, backup_id: BackupId, *, yes: Yes = False, as_json: AsJson = False) -> None:

@@ -7,16 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pgproof.adapters.embedded import EmbeddedServer
+from pgproof.bootstrap import embedded_server
 from pgproof.domain.errors import ConfigurationError, Conflict
 
 MARKER = ".pgproof-demo"
 _README = "This folder belongs to `pgproof demo`, which empties it whenever it starts.\n"
-
-
-def server_of(corner: Path) -> EmbeddedServer:
-    """The demonstration's server: the same that the application uses with this home."""
-    return EmbeddedServer(corner / "embedded")
 
 
 @contextmanager
@@ -65,7 +60,7 @@ def _stop_leftover(corner: Path) -> None:
     """A demonstration that was killed may have left its server running: the next user who leaves stops it."""
     if any(corner.glob("embedded/*/data/postmaster.pid")):
         try:
-            with server_of(corner).running():
+            with embedded_server(corner).running():
                 pass
         except ConfigurationError:
             return  # it does not even start, so nothing runs there

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
+from pgproof.bootstrap import embedded_server
 from pgproof.domain.backup import BackupOptions, BackupTrigger
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import FingerprintMismatch
 from pgproof.domain.restore import Restore, RestoreOptions
 from pgproof.entrypoints.demo import flights
 from pgproof.entrypoints.demo.contents import Contents, connected, contents, differing
-from pgproof.entrypoints.demo.corner import empty_corner, server_of
+from pgproof.entrypoints.demo.corner import empty_corner
 from pgproof.services.ports import Clock, Progress
 from pgproof.settings import Settings, load_settings
 
@@ -90,7 +91,7 @@ def run(settings: Settings, open_app: OpenApp, clock: Clock, tell: Tell, command
     with empty_corner(settings.home) as corner:
         tell(f"A real data set, an accident, and the way back. All of it happens in {corner}")
         story = _Story(tell, clock)
-        with server_of(corner).running() as server:
+        with embedded_server(corner).running() as server:
             place = server.to_database(NAME)
             with open_app(_own_settings(settings, corner, place)) as app:
                 _tell_all(story, app, server, place)
