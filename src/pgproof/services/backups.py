@@ -9,6 +9,7 @@ from pgproof.domain.backup import USABLE, Backup, BackupOptions, BackupStatus, B
 from pgproof.domain.database import Database, ServerVersion
 from pgproof.domain.errors import ArchiveUnreadable, Cancelled, Conflict, PgproofError, StorageError
 from pgproof.domain.manifest import Manifest
+from pgproof.domain.table_of_contents import TableOfContents
 from pgproof.services import contents
 from pgproof.services.databases import DatabaseService
 from pgproof.services.job_log import JobLog
@@ -21,7 +22,6 @@ from pgproof.services.ports import (
     PostgresTools,
     Storage,
     Streams,
-    TableOfContents,
 )
 from pgproof.services.taking import Taking, TakingRules
 

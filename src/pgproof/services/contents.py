@@ -7,8 +7,9 @@ from pgproof.domain.archive import CHECKSUMS, MANIFEST
 from pgproof.domain.backup import Backup
 from pgproof.domain.errors import ArchiveUnreadable, ChecksumMismatch, ManifestInvalid, ObjectMissing
 from pgproof.domain.manifest import Manifest, StoredObject
+from pgproof.domain.table_of_contents import TableOfContents
 from pgproof.services.measured import Measured
-from pgproof.services.ports import ClientTools, PostgresTools, Storage, Streams, TableOfContents
+from pgproof.services.ports import ClientTools, PostgresTools, Storage, Streams
 
 _DAMAGED = "The backup was damaged after it was taken. Use another backup, and see what the storage's disk says."
 

@@ -17,6 +17,7 @@ from pgproof.domain.database import ConnectionInfo, Database, Server, ServerVers
 from pgproof.domain.fingerprint import Fingerprint, SequencePosition
 from pgproof.domain.properties import DatabaseProperties
 from pgproof.domain.restore import Restore, RestoreOptions
+from pgproof.domain.table_of_contents import TableOfContents
 
 
 class Clock(Protocol):
@@ -377,14 +378,6 @@ class DumpRequest:
     excluded_data: tuple[Relation, ...] = ()
     excluded_schemas: tuple[str, ...] = ()
     lock_wait_seconds: int = 60
-
-
-@dataclass(frozen=True)
-class TableOfContents:
-    """What an archive says that it holds: OIDs of the tables whose rows it carries, and all entries."""
-
-    tables: frozenset[int]
-    entries: int
 
 
 @dataclass(frozen=True)

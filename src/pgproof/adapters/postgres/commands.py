@@ -80,7 +80,7 @@ def dump_globals(
 
 def list_contents(tools: ClientTools, archive: Path | None, base: Mapping[str, str]) -> Command:
     """pg_restore --list, from a file or from stdin."""
-    return _command(tools, "pg_restore", None, base, "--list", *([str(archive)] if archive else []))
+    return _command(tools, "pg_restore", None, base, "--list", "--verbose", *([str(archive)] if archive else []))
 
 
 def restore(

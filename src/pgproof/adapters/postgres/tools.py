@@ -14,7 +14,8 @@ from pgproof.adapters.postgres.process import Command, ToolProcess
 from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.database import ConnectionInfo, ServerVersion
 from pgproof.domain.errors import ArchiveUnreadable, ClientMissing, StorageDenied, StorageError, StorageFull
-from pgproof.services.ports import ClientTools, DumpRequest, TableOfContents, Watch
+from pgproof.domain.table_of_contents import TableOfContents
+from pgproof.services.ports import ClientTools, DumpRequest, Watch
 
 _NEEDS_TLS = frozenset({"require", "verify-ca", "verify-full"})
 
