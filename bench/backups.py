@@ -38,13 +38,11 @@ def compare_backups(place: Place, database: str, rounds: int, tell: Callable[[st
     figures = BackupFigures(Series("pgproof backup"), Series("pg_dump -Fc -Z6"), Series("pg_dump -Fc -Z0 > /dev/null"))
     for number in range(rounds + 1):
         tell(f"backup, round {number} of {rounds}" if number else "backup, warm-up")
-        for series, once in (
-            (figures.pgproof, lambda series: back_up(place, database, series)),
-            (figures.pg_dump, lambda series: dump(place, database, series, 6)),
-            (figures.floor, lambda series: dump_to_nothing(place, database, series)),
-        ):
-            once(series)
-            if number == 0:
+        back_up(place, database, figures.pgproof)
+        dump(place, database, figures.pg_dump, 6)
+        dump_to_nothing(place, database, figures.floor)
+        if number == 0:
+            for series in (figures.pgproof, figures.pg_dump, figures.floor):
                 series.seconds.clear()
                 series.peak_memory.clear()
     return figures

@@ -15,9 +15,12 @@ from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.restore import Restore, RestoreOptions, RestoreStatus
 from pgproof.entrypoints.cli.app import run
 from pgproof.entrypoints.cli.session import Session
-from pgproof.services.ports import Observer, Progress
+from pgproof.services.databases import DatabaseService
+from pgproof.services.expiry import ExpiryService
+from pgproof.services.ports import Observer, PostgresServer, Progress
 from pgproof.settings import Settings, load_settings
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.server import MemoryServer
 from tests.fakes.storage import MemoryStorage
 
 if TYPE_CHECKING:
@@ -155,6 +158,7 @@ class CommandLine:
         self.catalog = MemoryCatalog()
         self.catalog.add_database("shop", ConnectionInfo("shop", "db", 5432, "app"))
         self.storage = MemoryStorage()
+        self.server = MemoryServer("shop")
         self.clock = FakeClock()
         self.backups = FakeBackups(self.catalog)
         self.settled: tuple[str, ...] = ()
@@ -180,14 +184,25 @@ class CommandLine:
     @contextmanager
     def _open(self, settings: Settings) -> "Iterator[App]":
         self.opened += 1
+        databases = FakeDatabases(self.catalog)
+        expiry = ExpiryService(
+            catalog=self.catalog,
+            storage=self.storage,
+            server=cast("PostgresServer", self.server),
+            databases=cast("DatabaseService", databases),
+            clock=self.clock,
+            policy=settings.retention_policy,
+            max_share=settings.cleanup_max_share,
+        )
         app = SimpleNamespace(
             settings=settings,
             catalog=self.catalog,
             storage=self.storage,
             clock=self.clock,
-            databases=FakeDatabases(self.catalog),
+            databases=databases,
             backups=self.backups,
             restores=FakeRestores(self.catalog),
+            expiry=expiry,
             settled=self.settled,
         )
         yield cast("App", app)

@@ -20,9 +20,11 @@ from pgproof.adapters.streams import CompressedStreams
 from pgproof.domain.database import ConnectionInfo
 from pgproof.services.backups import BackupService
 from pgproof.services.databases import DatabaseService
+from pgproof.services.expiry import ExpiryService
 from pgproof.services.ports import Catalog, Clock, PostgresServer, PostgresTools, Storage
 from pgproof.services.recovery import RecoveryService
 from pgproof.services.restores import RestoreService
+from pgproof.services.restoring.work import World
 from pgproof.services.taking import TakingRules
 from pgproof.settings import Settings
 
@@ -55,6 +57,7 @@ class App:
     backups: BackupService
     restores: RestoreService
     recovery: RecoveryService
+    expiry: ExpiryService
     settled: Sequence[str]
 
 
@@ -70,6 +73,7 @@ def make_tools(settings: Settings) -> PostgresTools:
         environment=os.environ,
         embedded=wheel_binaries(),
         staging=settings.staging_folder,
+        lock_wait_seconds=settings.lock_wait_seconds,
     )
 
 
@@ -132,12 +136,7 @@ def _wire(
         ),
     )
     restores = RestoreService(
-        catalog=catalog,
-        storage=storage,
-        streams=streams,
-        server=server,
-        tools=tools,
-        clock=clock,
+        world=World(catalog=catalog, storage=storage, streams=streams, server=server, tools=tools, clock=clock),
         databases=databases,
         backups=backups,
         undo_hours=settings.undo_hours,
@@ -150,6 +149,15 @@ def _wire(
         clock=clock,
         undo_hours=settings.undo_hours,
     )
+    expiry = ExpiryService(
+        catalog=catalog,
+        storage=storage,
+        server=server,
+        databases=databases,
+        clock=clock,
+        policy=settings.retention_policy,
+        max_share=settings.cleanup_max_share,
+    )
     return App(
         settings=settings,
         catalog=catalog,
@@ -161,5 +169,6 @@ def _wire(
         backups=backups,
         restores=restores,
         recovery=recovery,
+        expiry=expiry,
         settled=recovery.settle(),
     )

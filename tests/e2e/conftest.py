@@ -46,6 +46,7 @@ def make_app(tmp_path: Path, server18: Server) -> Iterator[Callable[..., App]]:
                 "BACKUP_HOME": str(tmp_path / "home"),
                 "BACKUP_DIR": str(tmp_path / "backups"),
                 "BACKUP_CATALOG_URL": to_url(catalog),
+                "BACKUP_LOCK_WAIT_SECONDS": "3",
                 **settings,
             }
             return stack.enter_context(open_app(load_settings(environment, directory=tmp_path)))

@@ -1,17 +1,18 @@
 """A catalog in memory, held to the same contract as the real one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from threading import RLock
 
 from pgproof.domain.archive import ObjectNames
-from pgproof.domain.backup import USABLE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
+from pgproof.domain.backup import GONE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
 from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import CatalogUnreachable, Conflict, NotFound
 from pgproof.domain.restore import (
     Restore,
+    RestoreMode,
     RestoreOptions,
     RestoreStatus,
     RestoreStep,
@@ -95,6 +96,15 @@ class MemoryCatalog:
                 raise Conflict(f"backup {backup.id} is {stored.status}, not {expected}")
             self._backups[backup.id] = backup
 
+    def change_backup(self, backup_id: int, change: Callable[[Backup], Backup]) -> Backup:
+        with self._answering():
+            stored = self.get_backup(backup_id)
+            changed = change(stored)
+            if changed.status != stored.status:
+                check_transition(stored.status, changed.status)
+            self._backups[backup_id] = changed
+            return changed
+
     def list_backups(self, wanted: BackupFilter) -> Sequence[Backup]:
         with self._answering():
             found = [
@@ -106,12 +116,25 @@ class MemoryCatalog:
             ]
         return sorted(found, key=lambda backup: (backup.created_at, backup.id), reverse=True)[: wanted.limit]
 
+    def present_backups(self) -> Sequence[Backup]:
+        with self._answering():
+            present = [backup for backup in self._backups.values() if backup.status not in GONE]
+        return sorted(present, key=lambda backup: (backup.created_at, backup.id))
+
+    def unfinished_deletions(self) -> Sequence[Backup]:
+        with self._answering():
+            begun = [
+                (backup.deletion_started_at, backup.id, backup)
+                for backup in self._backups.values()
+                if backup.deletion_started_at is not None and backup.being_deleted
+            ]
+        return [backup for _, _, backup in sorted(begun)]
+
     def backup_stats(self) -> BackupStats:
         with self._answering():
-            gone = (BackupStatus.EXPIRED, BackupStatus.DELETED)
-            usable = [backup for backup in self._backups.values() if backup.status in USABLE]
+            usable = [backup for backup in self._backups.values() if backup.usable]
             return BackupStats(
-                total_backups=sum(backup.status not in gone for backup in self._backups.values()),
+                total_backups=sum(backup.status not in GONE for backup in self._backups.values()),
                 completed_backups=len(usable),
                 total_size=sum(backup.file_size or 0 for backup in usable),
                 latest_backup_at=max((done for backup in usable if (done := backup.completed_at)), default=None),
@@ -130,7 +153,7 @@ class MemoryCatalog:
                 created_at=now,
                 dbname=dbname,
                 shadow_database=shadow_name(dbname, new_id),
-                previous_database=previous_name(dbname, new_id),
+                previous_database=previous_name(dbname, new_id) if options.mode is RestoreMode.SWAP else None,
                 started_at=now,
             )
             self._restores[new_id] = restore
@@ -153,6 +176,14 @@ class MemoryCatalog:
         with self._answering():
             unfinished = (RestoreStatus.RUNNING, RestoreStatus.UNDOING)
             return [restore for restore in self._restores_by_age() if restore.status in unfinished]
+
+    def keeping_restores(self) -> Sequence[Restore]:
+        with self._answering():
+            return [
+                restore
+                for restore in self._restores_by_age()
+                if restore.undo_until is not None and restore.kept_database is not None
+            ]
 
     def append_log(self, kind: Lock, job_id: int, lines: Sequence[str], now: datetime) -> None:
         with self._answering():

@@ -73,6 +73,12 @@ SAMPLES = {
                                           run_analyze, parallel_jobs, status, step)
         SELECT id, 'shop', 'shop', 's', 'swap', true, true, 2, 'completed', 'done' FROM pgproof.backup_jobs;
         INSERT INTO pgproof.job_logs (kind, job_id, logged_at, lines) VALUES ('backup', 1, now(), '{a,b}')""",
+    "0003": """
+        INSERT INTO pgproof.backup_jobs
+            (filename, file_path, status, trigger_source, database, storage_url, held, held_until,
+             deletion_started_at, deletion_target)
+        VALUES ('b9', 'shop/b9', 'restored', 'manual_cli', 'shop', 'file:///b', true, now(), now(), 'expired');
+        UPDATE pgproof.restore_jobs SET databases_dropped_at = now()""",
 }
 
 

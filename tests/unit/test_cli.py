@@ -53,6 +53,7 @@ def test_a_backups_json_is_the_apis(pgproof: CommandLine) -> None:
         "file_size_mb": 1.5,
         "file_size": 1_572_864,
         "status": "completed",
+        "deletion_started_at": None,
         "created_at": "2026-03-01T12:30:00+00:00",
         "completed_at": "2026-03-01T12:31:15+00:00",
         "duration_seconds": 75,

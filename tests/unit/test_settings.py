@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pgproof.domain.archive import ArchiveFormat, Compression
 from pgproof.domain.errors import ConfigurationError
+from pgproof.domain.retention_policy import RetentionPolicy
 from pgproof.domain.secret import Secret
 from pgproof.settings import FALLBACKS, LATER, NAMES, LogFormat, LogLevel, Settings, load_settings
 from pgproof.settings.model import default_home
@@ -61,6 +62,13 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
         BACKUP_CACHE_TABLES="cache_*",
         BACKUP_LOCK_WAIT_SECONDS="5",
         BACKUP_RETENTION_DAYS="30",
+        BACKUP_KEEP_LAST="3",
+        BACKUP_KEEP_DAILY="14",
+        BACKUP_KEEP_WEEKLY="8",
+        BACKUP_KEEP_MONTHLY="12",
+        BACKUP_KEEP_YEARLY="5",
+        BACKUP_MINIMUM_REDUNDANCY="2",
+        BACKUP_CLEANUP_MAX_SHARE="0.25",
         BACKUP_UNDO_HOURS="48",
         BACKUP_MAX_SIZE_GB="0.5",
         BACKUP_TIMEZONE="Europe/Berlin",
@@ -75,6 +83,8 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
     assert settings.log_tables == ("logs.*", '"odd,name".t')
     assert settings.timezone == ZoneInfo("Europe/Berlin")
     assert settings.log_format is LogFormat.JSON
+    assert settings.retention_policy == RetentionPolicy(30, 3, 14, 8, 12, 5, 2, ZoneInfo("Europe/Berlin"))
+    assert settings.cleanup_max_share == 0.25
     database = settings.first_database
     assert database is not None
     assert (database.host, database.port, database.user, database.dbname) == ("db", 6432, "app", 'we"ird')
@@ -140,6 +150,13 @@ BAD_VALUES = {
     "BACKUP_CACHE_TABLES": '"',
     "BACKUP_LOCK_WAIT_SECONDS": "0",
     "BACKUP_RETENTION_DAYS": "0",
+    "BACKUP_KEEP_LAST": "-1",
+    "BACKUP_KEEP_DAILY": "a week",
+    "BACKUP_KEEP_WEEKLY": "1.5",
+    "BACKUP_KEEP_MONTHLY": "100001",
+    "BACKUP_KEEP_YEARLY": "-1",
+    "BACKUP_MINIMUM_REDUNDANCY": "-1",
+    "BACKUP_CLEANUP_MAX_SHARE": "50",
     "BACKUP_UNDO_HOURS": "-1",
     "BACKUP_MAX_SIZE_GB": "nan",
     "BACKUP_TIMEZONE": "../../etc/passwd",

@@ -77,6 +77,12 @@ def test_a_table_that_needs_another_is_refused_without_it(contents: TableOfConte
     assert 300 in contents.select({16500: "app.heirs", 16425: "app.parents"})
 
 
+def test_in_a_database_that_holds_the_rest_only_what_belongs_to_the_table_comes(contents: TableOfContents) -> None:
+    own = contents.select_own({16425: "app.parents"}, ["owner"])
+    assert own == (3376, 214, 3381, 215, 3382, 3218, 3370, 3383, 3220, 3226)
+    assert 3225 in contents.select_own({16432: "app.children"}, ["owner"])
+
+
 def test_a_table_that_the_archive_does_not_hold_is_not_found(contents: TableOfContents) -> None:
     with pytest.raises(NotFound, match=r"app\.other"):
         contents.select({1: "app.other", 16425: "app.parents"})

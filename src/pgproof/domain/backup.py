@@ -1,7 +1,7 @@
 """A backup: one database at one snapshot, with globals and manifest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -35,6 +35,7 @@ class BackupTrigger(StrEnum):
 
 USABLE = frozenset({BackupStatus.COMPLETED, BackupStatus.RESTORED})
 UNFINISHED = frozenset({BackupStatus.PENDING, BackupStatus.RUNNING})
+GONE = frozenset({BackupStatus.EXPIRED, BackupStatus.DELETED})
 
 _TRANSITIONS: Mapping[BackupStatus, frozenset[BackupStatus]] = {
     BackupStatus.PENDING: frozenset({BackupStatus.RUNNING, BackupStatus.CANCELLED, BackupStatus.FAILED}),
@@ -78,7 +79,11 @@ class BackupOptions:
 
 @dataclass(frozen=True)
 class Backup:
-    """A row of the catalog's `backup_jobs`. Sizes are bytes, durations whole seconds, times aware."""
+    """A row of the catalog's `backup_jobs`. Sizes are bytes, durations whole seconds, times aware.
+
+    A hold with `held_until` ends then by itself. From `deletion_started_at` on the backup is being deleted,
+    and becomes `deletion_target` when the last of its objects is gone.
+    """
 
     id: int
     database: str
@@ -102,6 +107,28 @@ class Backup:
     expires_at: datetime | None = None
     held: bool = False
     verified_at: datetime | None = None
+    held_until: datetime | None = None
+    deletion_started_at: datetime | None = None
+    deletion_target: BackupStatus | None = None
+
+    @property
+    def taken_at(self) -> datetime:
+        """The moment by which retention and people order backups."""
+        return self.started_at or self.created_at
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be verified and restored."""
+        return self.status in USABLE and self.deletion_started_at is None
+
+    @property
+    def being_deleted(self) -> bool:
+        """Whether its deletion has begun and not ended: some of its objects may be gone."""
+        return self.deletion_started_at is not None and self.status not in GONE
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether a hold exempts it from deletion at this moment."""
+        return self.held and (self.held_until is None or now < self.held_until)
 
     @property
     def folder(self) -> str:
@@ -112,3 +139,20 @@ class Backup:
     def description(self) -> str | None:
         """What the person who asked for it wrote."""
         return self.options.description
+
+
+def tombstone(backup: Backup, target: BackupStatus, now: datetime) -> Backup:
+    """The backup as one whose deletion begins now, towards `target`: `expired` or `deleted`.
+
+    One that is being deleted already comes back as it is. Raises `Conflict` for one that may not be deleted.
+    """
+    if backup.being_deleted:
+        return backup
+    if backup.status in GONE and backup.status is target:
+        raise Conflict(f"backup {backup.id} is {backup.status} already")
+    if backup.status in UNFINISHED:
+        raise Conflict(f"backup {backup.id} is {backup.status}", hint="Wait until it has ended.")
+    if backup.is_held(now):
+        raise Conflict(f"backup {backup.id} is held", hint=f"Release it first: pgproof release {backup.id}")
+    check_transition(backup.status, target)
+    return replace(backup, deletion_started_at=now, deletion_target=target)

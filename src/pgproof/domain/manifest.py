@@ -6,7 +6,7 @@ left alone, so that a later release may add some.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,7 @@ class Manifest:
     fingerprint: Fingerprint
     properties: DatabaseProperties
     roles: tuple[str, ...]
+    table_oids: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def archive(self) -> StoredObject:
@@ -112,6 +113,7 @@ class Manifest:
             fingerprint=_fingerprint(body["fingerprint"]),
             properties=_properties(body["properties"]),
             roles=tuple(_text(role) for role in body["roles"]),
+            table_oids={_text(name): _integer(oid) for name, oid in body.get("table_oids", {}).items()},
         )
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from pgproof.domain.archive import check_jobs
+from pgproof.domain.errors import InvalidInput
 
 _IDENTIFIER_BYTES = 63  # NAMEDATALEN - 1
 
@@ -15,6 +16,8 @@ class RestoreMode(StrEnum):
     """Where a restore puts what it brings back."""
 
     SWAP = "swap"
+    IN_PLACE = "in_place"
+    NEW_DATABASE = "new_database"
 
 
 class RestoreStatus(StrEnum):
@@ -28,12 +31,16 @@ class RestoreStatus(StrEnum):
 
 
 class RestoreStep(StrEnum):
-    """The steps of a swap, in their order; each is recorded before it starts."""
+    """The steps of a restore, in their order; each is recorded before it starts.
+
+    In place there is no shadow: `REPLACE` is the one transaction that drops, loads, compares and commits.
+    """
 
     PREFLIGHT = "preflight"
     SAFETY_BACKUP = "safety_backup"
     CREATE_SHADOW = "create_shadow"
     LOAD = "load"
+    REPLACE = "replace"
     ANALYZE = "analyze"
     COMPARE = "compare"
     PROPERTIES = "properties"
@@ -44,15 +51,43 @@ class RestoreStep(StrEnum):
 
 @dataclass(frozen=True)
 class RestoreOptions:
-    """How to restore. Making one checks every value; raises `InvalidInput`."""
+    """How to restore. Making one checks every value; raises `InvalidInput`.
+
+    `tables` are names as `pgproof show` prints them, `schemas` are plain names; both empty is everything.
+    `drop_existing` false restores only where there is nothing to lose. `tablespace` puts everything into one.
+    `force` lets a dump of a newer server onto an older one.
+    """
 
     mode: RestoreMode = RestoreMode.SWAP
     create_safety_backup: bool = True
     run_analyze: bool = True
     parallel_jobs: int = 2
+    drop_existing: bool = True
+    target_database: str | None = None
+    tables: tuple[str, ...] = ()
+    schemas: tuple[str, ...] = ()
+    no_owner: bool = False
+    no_acl: bool = False
+    tablespace: str | None = None
+    force: bool = False
 
     def __post_init__(self) -> None:
         check_jobs(self.parallel_jobs)
+        if (self.target_database is None) == (self.mode is RestoreMode.NEW_DATABASE):
+            raise InvalidInput(
+                "a new database needs a name, and no other mode takes one",
+                hint="Use --mode new-database --to NAME together.",
+            )
+        if self.selective and self.mode is RestoreMode.SWAP:
+            raise InvalidInput(
+                "chosen tables cannot be swapped in: the swap would leave all others behind",
+                hint="Use --mode new-database --to NAME, or --mode in-place to replace just them.",
+            )
+
+    @property
+    def selective(self) -> bool:
+        """Whether only a part of the backup is wanted."""
+        return bool(self.tables or self.schemas)
 
 
 @dataclass(frozen=True)
@@ -60,7 +95,7 @@ class Restore:
     """A row of the catalog's `restore_jobs`. `timings` are seconds by step.
 
     `database` is the registered name, `dbname` the live database's; `previous_database` is ``None`` where
-    there was none to keep.
+    there was none to keep. `transaction` is the number of the one that replaced contents in place.
     """
 
     id: int
@@ -79,8 +114,18 @@ class Restore:
     duration_seconds: float | None = None
     undo_until: datetime | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
+    transaction: str | None = None
     error_message: str | None = None
     error_details: Mapping[str, Any] = field(default_factory=dict)
+    databases_dropped_at: datetime | None = None
+
+    @property
+    def kept_database(self) -> str | None:
+        """The database that is still kept beside the live one: for an undo, or what an undo swapped out."""
+        if self.databases_dropped_at is not None:
+            return None
+        kept = {RestoreStatus.COMPLETED: self.previous_database, RestoreStatus.UNDONE: self.shadow_database}
+        return kept.get(self.status)
 
 
 def shadow_name(database: str, restore_id: int) -> str:

@@ -5,13 +5,22 @@ from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
 
-from pgproof.domain.backup import USABLE, Backup, BackupOptions, BackupStatus, BackupTrigger
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import Database, ServerVersion
-from pgproof.domain.errors import ArchiveUnreadable, Cancelled, Conflict, PgproofError, StorageError
+from pgproof.domain.errors import (
+    ArchiveUnreadable,
+    Cancelled,
+    Conflict,
+    IntegrityError,
+    ObjectMissing,
+    PgproofError,
+    StorageError,
+)
 from pgproof.domain.manifest import Manifest
 from pgproof.domain.table_of_contents import TableOfContents
 from pgproof.services import contents
 from pgproof.services.databases import DatabaseService
+from pgproof.services.deleting import delete_backup, remove_objects
 from pgproof.services.job_log import JobLog
 from pgproof.services.ports import (
     Catalog,
@@ -110,6 +119,15 @@ class BackupService:
     def verify(self, backup_id: int, observer: Observer) -> Verification:
         """Hold the stored bytes to the manifest and SHA256SUMS, then read the table of contents."""
         backup = self._usable(backup_id)
+        try:
+            manifest, found = self._check_stored(backup, observer)
+        except (IntegrityError, ObjectMissing):
+            self._usable(backup_id)  # what somebody deletes meanwhile is not damaged
+            raise
+        verified = self._catalog.change_backup(backup_id, self._verified)
+        return Verification(verified, manifest, found)
+
+    def _check_stored(self, backup: Backup, observer: Observer) -> tuple[Manifest, TableOfContents]:
         observer.step("manifest")
         manifest = contents.read_manifest(self._storage, backup)
         contents.check_checksums(self._storage, backup.folder, manifest)
@@ -125,35 +143,32 @@ class BackupService:
                 f"the manifest counts {len(manifest.fingerprint.tables)}",
                 hint="The backup is not whole. Use another one.",
             )
-        verified = replace(backup, verified_at=self._clock.now())
-        self._catalog.save_backup(verified, expected=backup.status)
-        return Verification(verified, manifest, found)
+        return manifest, found
+
+    def _verified(self, backup: Backup) -> Backup:
+        check_usable(backup)
+        return replace(backup, verified_at=self._clock.now())
 
     def hold(self, backup_id: int, *, held: bool) -> Backup:
-        """Exempt a backup from every deletion, or end that exemption."""
-        backup = self._catalog.get_backup(backup_id)
-        if held:
-            check_usable(backup)
-        changed = replace(backup, held=held)
-        self._catalog.save_backup(changed, expected=backup.status)
-        return changed
+        """Exempt a backup from every deletion until it is released, or end that exemption."""
+
+        def change(backup: Backup) -> Backup:
+            if held:
+                check_usable(backup)
+            return replace(backup, held=held, held_until=None)
+
+        return self._catalog.change_backup(backup_id, change)
 
     def delete(self, backup_id: int) -> Backup:
-        """Remove a backup's objects, then mark it `deleted`. The manifest goes first: a half-deleted
-        folder is no backup any more.
-        """
-        with self._catalog.own(Lock.BACKUP, backup_id):
-            backup = self._catalog.get_backup(backup_id)
-            if backup.held:
-                raise Conflict(f"backup {backup_id} is held", hint=f"Release it first: pgproof release {backup_id}")
-            if backup.status is BackupStatus.DELETED:
-                raise Conflict(f"backup {backup_id} is deleted already")
-            if backup.status in (BackupStatus.PENDING, BackupStatus.RUNNING):
-                raise Conflict(f"backup {backup_id} is {backup.status}", hint="Wait until it has ended.")
-            remove_objects(self._storage, backup)
-            deleted = replace(backup, status=BackupStatus.DELETED)
-            self._catalog.save_backup(deleted, expected=backup.status)
-            return deleted
+        """Delete a backup for good; its row stays, as `deleted`."""
+        return delete_backup(
+            self._catalog,
+            self._storage,
+            backup_id,
+            target=BackupStatus.DELETED,
+            now=self._clock.now(),
+            why="somebody asked for it",
+        )
 
     def _usable(self, backup_id: int) -> Backup:
         backup = self._catalog.get_backup(backup_id)
@@ -175,7 +190,7 @@ class BackupService:
     def _record_failure(self, backup: Backup, error: BaseException, log: JobLog) -> None:
         log.log(f"failed: {error}")
         try:
-            remove_objects(self._storage, backup)
+            remove_objects(self._storage, backup.folder)
         except StorageError as left:
             log.log(f"unfinished objects stay behind in {backup.folder}: {left}")
         cancelled = isinstance(error, Cancelled | KeyboardInterrupt)
@@ -187,20 +202,13 @@ class BackupService:
 
 def check_usable(backup: Backup) -> None:
     """Raise `Conflict` unless a backup is whole and there."""
-    if backup.status not in USABLE:
+    if backup.being_deleted:
+        raise Conflict(f"backup {backup.id} is being deleted", hint="Use another one; `pgproof list` shows them.")
+    if not backup.usable:
         raise Conflict(
             f"backup {backup.id} is {backup.status}",
             hint="That needs a completed backup; `pgproof list` shows them.",
         )
-
-
-def remove_objects(storage: Storage, backup: Backup) -> None:
-    """Remove all that a backup has in the storage, the manifest first."""
-    prefix = f"{backup.folder}/"
-    keys = sorted((item.key for item in storage.list(prefix)), key=lambda key: not key.endswith("/manifest.json"))
-    for key in keys:
-        storage.delete(key)
-    storage.discard_unfinished(prefix)
 
 
 def described(error: BaseException) -> dict[str, Any]:

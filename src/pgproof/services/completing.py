@@ -1,15 +1,20 @@
-"""Recording that a swap happened: by the process that did it, or by the one that found it done."""
+"""Whether a restore happened, and recording that it did: by its own process, or by one that found it done."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from pgproof.domain.backup import BackupStatus
-from pgproof.domain.restore import Restore, RestoreStatus, RestoreStep
-from pgproof.services.ports import Catalog
+from pgproof.domain.backup import Backup, BackupStatus
+from pgproof.domain.database import Database
+from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
+from pgproof.services.ports import Catalog, PostgresServer
 
 
 def complete(catalog: Catalog, restore: Restore, now: datetime, undo_hours: int) -> Restore:
-    """Mark the restore completed and its backup restored; the undo window begins now."""
+    """Mark the restore completed and its backup restored; the undo window begins now.
+
+    For that long the safety backup stays held, unless somebody has changed its hold.
+    """
     done = replace(
         restore,
         status=RestoreStatus.COMPLETED,
@@ -19,6 +24,35 @@ def complete(catalog: Catalog, restore: Restore, now: datetime, undo_hours: int)
         undo_until=now + timedelta(hours=undo_hours) if restore.previous_database else None,
     )
     catalog.save_restore(done)
-    backup = catalog.get_backup(restore.backup_id)
-    catalog.save_backup(replace(backup, status=BackupStatus.RESTORED), expected=backup.status)
+    catalog.change_backup(restore.backup_id, _restored)
+    if done.safety_backup_id is not None and done.undo_until is not None:
+        catalog.change_backup(done.safety_backup_id, partial(_held_until, end=done.undo_until))
     return done
+
+
+def _restored(backup: Backup) -> Backup:
+    return replace(backup, status=BackupStatus.RESTORED) if backup.usable else backup
+
+
+def _held_until(backup: Backup, end: datetime) -> Backup:
+    return replace(backup, held_until=end) if backup.held and backup.held_until is not None else backup
+
+
+def happened(server: PostgresServer, database: Database, restore: Restore) -> bool:
+    """Whether a restore that ended at this step has changed the live database.
+
+    In place the server's record of the transaction tells, in a swap the names that it has now. Raises
+    `PostgresError` where the server cannot be asked.
+    """
+    match restore.step:
+        case RestoreStep.REPLACE:
+            if restore.transaction is None:
+                return False
+            connection = database.connection.to_database(restore.dbname)
+            return server.transaction_committed(connection, restore.transaction)
+        case RestoreStep.SWAP:
+            names = server.list_databases(server.maintenance(database.connection))
+            return restore.shadow_database not in names and restore.dbname in names
+        case RestoreStep.ANALYZE:
+            return restore.options.mode is RestoreMode.IN_PLACE
+    return False

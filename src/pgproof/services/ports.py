@@ -76,7 +76,7 @@ class BackupStats:
     """Totals for the overview; `total_size` in bytes.
 
     `total_backups` counts all that are not expired or deleted. The rest is of the usable ones (`completed`
-    and `restored`); `latest_backup_at` is when the last of them was completed.
+    and `restored`, and not being deleted); `latest_backup_at` is when the last of them was completed.
     """
 
     total_backups: int
@@ -124,14 +124,28 @@ class Catalog(Protocol):
     def save_backup(self, backup: Backup, *, expected: BackupStatus) -> None:
         """Store every field of a backup whose stored status is `expected`; else `Conflict`."""
 
+    def change_backup(self, backup_id: int, change: Callable[[Backup], Backup]) -> Backup:
+        """Store what `change` makes of the stored backup, and return it; nobody changes it in between.
+
+        What `change` raises comes out, and nothing is stored. `Conflict` for a transition that is not legal.
+        """
+
     def list_backups(self, wanted: BackupFilter) -> Sequence[Backup]:
         """The newest first."""
+
+    def present_backups(self) -> Sequence[Backup]:
+        """All that are neither expired nor deleted, the oldest first."""
+
+    def unfinished_deletions(self) -> Sequence[Backup]:
+        """All that are being deleted, the oldest deletion first."""
 
     def backup_stats(self) -> BackupStats:
         """Totals for the overview."""
 
     def create_restore(self, backup: Backup, dbname: str, options: RestoreOptions, now: datetime) -> Restore:
-        """A new running restore at its first step, with the names of its databases (`dbname` is live).
+        """A new running restore at its first step, with the names of its databases.
+
+        `dbname` is where it ends up. Only a swap keeps a previous database.
 
         `database` of the restore is the backup's: the registered name.
         """
@@ -147,6 +161,9 @@ class Catalog(Protocol):
 
     def unfinished_restores(self) -> Sequence[Restore]:
         """All that are `running` or `undoing`, the oldest first."""
+
+    def keeping_restores(self) -> Sequence[Restore]:
+        """All that keep a database beside the live one and have an undo window, the oldest first."""
 
     def append_log(self, kind: Lock, job_id: int, lines: Sequence[str], now: datetime) -> None:
         """Add lines to the log of a backup or a restore."""
@@ -343,6 +360,12 @@ class PostgresServer(Protocol):
     def apply_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """Database-level settings, grants, comment and connection limit, in one transaction."""
 
+    def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
+        """What a database holds beside what every new one has, for people; our own schema does not count."""
+
+    def transaction_committed(self, connection: ConnectionInfo, transaction: str) -> bool:
+        """What became of a transaction. One that is still going on is ended first."""
+
     def analyze(self, connection: ConnectionInfo) -> None:
         """Collect statistics of the whole database."""
 
@@ -393,6 +416,28 @@ class Watch:
     timeout: float | None = None
 
 
+@dataclass(frozen=True)
+class RestoreRequest:
+    """One run of pg_restore from a `staged` archive; `entries` are numbers of its table of contents, or all.
+
+    `settings` are of the session, such as maintenance_work_mem. `replaced` names the tables that
+    `replace_contents` drops first, ``None`` is everything; what depends on a named one is not dropped with it.
+    """
+
+    staged: Path
+    connection: ConnectionInfo
+    jobs: int
+    entries: tuple[int, ...] | None = None
+    no_owner: bool = False
+    no_acl: bool = False
+    no_tablespaces: bool = False
+    replaced: tuple[str, ...] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+TRANSACTION_MARK = "pgproof transaction "
+
+
 class PostgresTools(Protocol):
     """The PostgreSQL project's own tools, as child processes that never outlive the call."""
 
@@ -426,13 +471,15 @@ class PostgresTools(Protocol):
         `stored` is used in place where it can be. Raises `StorageFull`.
         """
 
-    def restore(
-        self,
-        tools: ClientTools,
-        staged: Path,
-        connection: ConnectionInfo,
-        *,
-        jobs: int,
-        watch: Watch,
-    ) -> None:
+    def restore(self, tools: ClientTools, request: RestoreRequest, watch: Watch) -> None:
         """Run pg_restore into an empty database; the first error ends it. Raises `RestoreFailed`."""
+
+    def replace_contents(
+        self, tools: ClientTools, request: RestoreRequest, expected: Fingerprint, watch: Watch
+    ) -> None:
+        """Drop the user objects of a database and restore, in one transaction: all or nothing.
+
+        Our own schema stays. Before the commit the counts are held against `expected`. Raises
+        `FingerprintMismatch` and `RestoreFailed`; then the database is as it was. `watch` hears a line with
+        `TRANSACTION_MARK` and the transaction's number before anything is changed.
+        """

@@ -8,12 +8,12 @@ from typing import Any
 from pgproof.domain.backup import Backup, BackupStatus
 from pgproof.domain.database import Database
 from pgproof.domain.errors import Conflict, PgproofError, WorkerLost
-from pgproof.domain.restore import Restore, RestoreStatus, RestoreStep
-from pgproof.services.backups import described, remove_objects
-from pgproof.services.completing import complete
+from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
+from pgproof.services.backups import described
+from pgproof.services.completing import complete, happened
 from pgproof.services.databases import DatabaseService
+from pgproof.services.deleting import finish_deletion, remove_objects
 from pgproof.services.ports import BackupFilter, Catalog, Clock, Lock, PostgresServer, Storage
-from pgproof.services.swapping import swap_committed
 
 _MANY = 10_000
 _LOST = WorkerLost("the process that did the work died", hint="Start it again.")
@@ -52,12 +52,19 @@ class RecoveryService:
         backups, restores = self.lost()
         lines = [_guarded(f"backup {backup.id}", partial(self._settle_backup, backup.id)) for backup in backups]
         lines += [_guarded(f"restore {restore.id}", partial(self._settle_restore, restore.id)) for restore in restores]
+        doomed = [backup.id for backup in self._catalog.unfinished_deletions()]
+        doomed = [number for number in doomed if not self._catalog.is_owned(Lock.BACKUP, number)]
+        lines += [_guarded(f"backup {number}", partial(self._settle_deletion, number)) for number in doomed]
         return lines
+
+    def _settle_deletion(self, backup_id: int) -> str:
+        finish_deletion(self._catalog, self._storage, backup_id)
+        return "its deletion had been interrupted; it is finished"
 
     def _settle_backup(self, backup_id: int) -> str:
         with self._catalog.own(Lock.BACKUP, backup_id):
             backup = self._catalog.get_backup(backup_id)
-            remove_objects(self._storage, backup)
+            remove_objects(self._storage, backup.folder)
             failed = replace(backup, status=BackupStatus.FAILED, completed_at=self._clock.now(), **described(_LOST))
             self._catalog.save_backup(failed, expected=BackupStatus.RUNNING)
             return "its process died; what it had stored was removed"
@@ -69,15 +76,13 @@ class RecoveryService:
             restore = self._catalog.get_restore(restore_id)
             if restore.status is RestoreStatus.UNDOING:
                 return self._settle_undo(restore, database)
-            if restore.step is RestoreStep.SWAP and swap_committed(self._server, database, restore):
-                return self._settle_swapped(restore)
-            self._server.drop_database(database.connection, restore.shadow_database)
+            if happened(self._server, database, restore):
+                complete(self._catalog, restore, self._clock.now(), self._undo_hours)
+                return "its process died after the change; the restore is complete"
+            if restore.options.mode is not RestoreMode.IN_PLACE:
+                self._server.drop_database(database.connection, restore.shadow_database)
             self._save(restore, RestoreStatus.FAILED, **described(_LOST))
-            return "its process died before the swap; the live database was not touched"
-
-    def _settle_swapped(self, restore: Restore) -> str:
-        complete(self._catalog, restore, self._clock.now(), self._undo_hours)
-        return "its process died after the swap; the restore is complete"
+            return "its process died before the change; the live database was not touched"
 
     def _settle_undo(self, restore: Restore, database: Database) -> str:
         names = self._server.list_databases(self._server.maintenance(database.connection))

@@ -1,42 +1,29 @@
-"""Restores: by swap, with a way back."""
+"""Restores: every mode, and the way back from a swap."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import timedelta
 from threading import Event
 
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import Database
 from pgproof.domain.errors import Conflict, DatabaseMissing, PgproofError, SwapFailed
-from pgproof.domain.restore import Restore, RestoreOptions, RestoreStatus, RestoreStep
+from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
 from pgproof.services.backups import BackupService, check_usable, described
-from pgproof.services.completing import complete
+from pgproof.services.completing import complete, happened
 from pgproof.services.databases import DatabaseService
 from pgproof.services.job_log import JobLog
-from pgproof.services.ports import Catalog, Clock, Lock, Observer, PostgresServer, PostgresTools, Storage, Streams
-from pgproof.services.swapping import Swapping
+from pgproof.services.ports import Lock, Observer
+from pgproof.services.restoring import in_place, swapping
+from pgproof.services.restoring.preflight import prepare
+from pgproof.services.restoring.work import Work, World
 
 
 class RestoreService:
     """The use cases around one restore. `undo_hours` is how long a replaced database is kept."""
 
-    def __init__(
-        self,
-        *,
-        catalog: Catalog,
-        storage: Storage,
-        streams: Streams,
-        server: PostgresServer,
-        tools: PostgresTools,
-        clock: Clock,
-        databases: DatabaseService,
-        backups: BackupService,
-        undo_hours: int,
-    ) -> None:
-        self._catalog = catalog
-        self._storage = storage
-        self._streams = streams
-        self._server = server
-        self._tools = tools
-        self._clock = clock
+    def __init__(self, *, world: World, databases: DatabaseService, backups: BackupService, undo_hours: int) -> None:
+        self._world = world
         self._databases = databases
         self._backups = backups
         self._undo_hours = undo_hours
@@ -44,110 +31,114 @@ class RestoreService:
     def restore(
         self, backup_id: int, options: RestoreOptions, observer: Observer, *, cancelled: Event | None = None
     ) -> Restore:
-        """Build a shadow database from the backup, compare it, swap it in. Raises `FingerprintMismatch`
-        and many more; whatever is raised before the swap, the live database was not touched.
+        """Bring a backup back, as `options` say. Raises `FingerprintMismatch` and many more; whatever is
+        raised, the live database is as it was.
         """
         cancelled = cancelled or Event()
-        backup = self._catalog.get_backup(backup_id)
+        backup = self._world.catalog.get_backup(backup_id)
         check_usable(backup)
         database = self._databases.resolve(backup.database)
-        with self._catalog.own(Lock.DATABASE, database.id), self._catalog.own(Lock.BACKUP, backup.id):
-            restore = self._catalog.create_restore(backup, database.connection.dbname, options, self._clock.now())
-            with (
-                self._catalog.own(Lock.RESTORE, restore.id),
-                JobLog(self._catalog, self._clock, Lock.RESTORE, restore.id, observer) as log,
-            ):
-                return self._run(restore, backup, database, log, cancelled)
+        dbname = options.target_database or database.connection.dbname
+        with self._owning(Lock.DATABASE, database.id), self._owning(Lock.BACKUP, backup.id):
+            restore = self._world.catalog.create_restore(backup, dbname, options, self._world.clock.now())
+            with self._owning(Lock.RESTORE, restore.id), self._log(restore, observer) as log:
+                work = Work(
+                    restore=replace(restore, started_at=self._world.clock.now()),
+                    backup=backup,
+                    database=database,
+                    world=self._world,
+                    log=log,
+                    cancelled=cancelled,
+                )
+                return self._run(work)
 
     def undo(self, restore_id: int, observer: Observer) -> Restore:
         """Swap the previous database back in. What the restore had brought is kept beside it."""
-        restore = self._catalog.get_restore(restore_id)
+        catalog = self._world.catalog
+        restore = catalog.get_restore(restore_id)
         database = self._databases.resolve(restore.database)
         with (
-            self._catalog.own(Lock.DATABASE, database.id),
-            self._catalog.own(Lock.RESTORE, restore.id),
-            JobLog(self._catalog, self._clock, Lock.RESTORE, restore.id, observer) as log,
+            self._owning(Lock.DATABASE, database.id),
+            self._owning(Lock.RESTORE, restore.id),
+            self._log(restore, observer) as log,
         ):
-            restore = self._catalog.get_restore(restore_id)
+            restore = catalog.get_restore(restore_id)
             previous = self._check_undoable(restore, database)
             log.step(RestoreStep.UNDO)
             undoing = replace(restore, status=RestoreStatus.UNDOING, step=RestoreStep.UNDO)
-            self._catalog.save_restore(undoing)
+            catalog.save_restore(undoing)
             try:
-                seconds = self._server.swap(
+                seconds = self._world.server.swap(
                     database.connection,
                     live=restore.dbname,
                     incoming=previous,
                     outgoing=restore.shadow_database,
                 )
             except SwapFailed:
-                self._catalog.save_restore(restore)
+                catalog.save_restore(restore)
                 raise
-            undone = replace(
-                undoing, status=RestoreStatus.UNDONE, timings={**undoing.timings, RestoreStep.UNDO: seconds}
-            )
-            self._catalog.save_restore(undone)
+            timings = {**undoing.timings, RestoreStep.UNDO: round(seconds, 3)}
+            undone = replace(undoing, status=RestoreStatus.UNDONE, timings=timings)
+            catalog.save_restore(undone)
             return undone
 
-    def _run(self, restore: Restore, backup: Backup, database: Database, log: JobLog, cancelled: Event) -> Restore:
-        swapping = Swapping(
-            backup=backup,
-            database=database,
-            catalog=self._catalog,
-            storage=self._storage,
-            streams=self._streams,
-            server=self._server,
-            tools=self._tools,
-            clock=self._clock,
-            log=log,
-            cancelled=cancelled,
-            restore=replace(restore, started_at=self._clock.now()),
-        )
-        try:
-            swapping.prepare()
-            if restore.options.create_safety_backup and swapping.live_exists:
-                swapping.begin(RestoreStep.SAFETY_BACKUP)
-                swapping.note(safety_backup_id=self._take_safety_backup(backup, database, log, cancelled).id)
-            swapping.build()
-            swapping.swap_in()
-        except BaseException as error:
-            self._unwind(swapping, error, log)
-            raise
-        return self._complete(swapping.restore)
+    def _owning(self, kind: Lock, job_id: int) -> AbstractContextManager[None]:
+        return self._world.catalog.own(kind, job_id)
 
-    def _take_safety_backup(self, backup: Backup, database: Database, log: JobLog, cancelled: Event) -> Backup:
+    def _log(self, restore: Restore, observer: Observer) -> JobLog:
+        return JobLog(self._world.catalog, self._world.clock, Lock.RESTORE, restore.id, observer)
+
+    def _run(self, work: Work) -> Restore:
+        try:
+            plan = prepare(work)
+            if work.restore.options.create_safety_backup and plan.live_exists:
+                work.begin(RestoreStep.SAFETY_BACKUP)
+                work.note(safety_backup_id=self._take_safety_backup(work).id)
+            if work.restore.options.mode is RestoreMode.IN_PLACE:
+                in_place.replace_contents(work, plan)
+            else:
+                swapping.build(work, plan)
+                swapping.swap_in(work)
+        except BaseException as error:
+            self._unwind(work, error)
+            raise
+        return self._complete(work)
+
+    def _take_safety_backup(self, work: Work) -> Backup:
         options = BackupOptions(
-            compression_level=backup.options.compression_level,
+            compression_level=work.backup.options.compression_level,
             include_logs=True,
             include_cache=True,
-            description=f"before restoring backup {backup.id}",
+            description=f"before restoring backup {work.backup.id}",
         )
-        wanted = self._backups.request(database, options, BackupTrigger.PRE_RESTORE_SAFETY)
-        taken = self._backups.take(wanted.id, log, database=database, cancelled=cancelled)
-        held = replace(taken, held=True)
-        self._catalog.save_backup(held, expected=BackupStatus.COMPLETED)
+        wanted = self._backups.request(work.database, options, BackupTrigger.PRE_RESTORE_SAFETY)
+        taken = self._backups.take(wanted.id, work.log, database=work.database, cancelled=work.cancelled)
+        # The hold ends by itself, with the undo window at the latest: `complete` sets it to the end of that.
+        held = replace(taken, held=True, held_until=self._world.clock.now() + timedelta(hours=self._undo_hours))
+        self._world.catalog.save_backup(held, expected=BackupStatus.COMPLETED)
         return held
 
-    def _complete(self, restore: Restore) -> Restore:
-        return complete(self._catalog, restore, self._clock.now(), self._undo_hours)
+    def _complete(self, work: Work) -> Restore:
+        return complete(self._world.catalog, work.restore, self._world.clock.now(), self._undo_hours)
 
-    def _unwind(self, swapping: Swapping, error: BaseException, log: JobLog) -> None:
-        if swapping.restore.step is RestoreStep.SWAP and swapping.committed():
-            self._complete(swapping.restore)
-            return
-        log.log(f"failed: {error}")
-        now = self._clock.now()
+    def _unwind(self, work: Work, error: BaseException) -> None:
+        """Record the failure, unless the change turns out to have happened."""
         try:
-            swapping.drop_shadow()
+            if self._happened(work):
+                self._complete(work)
+                return
+            work.log.log(f"failed: {error}")
+            if work.restore.options.mode is not RestoreMode.IN_PLACE:
+                swapping.drop_shadow(work)
+            now = self._world.clock.now()
+            failed = replace(work.restore, status=RestoreStatus.FAILED, completed_at=now, **described(error))
+            self._world.catalog.save_restore(failed)
         except PgproofError as left:
-            # The row stays unfinished on purpose: recovery drops the shadow later.
-            log.log(f"the shadow database {swapping.restore.shadow_database} stays behind: {left}")
-            return
-        failed = replace(swapping.restore, status=RestoreStatus.FAILED, completed_at=now, **described(error))
-        try:
-            self._catalog.save_restore(failed)
-        except PgproofError as unrecorded:
-            log.log(f"the failure could not be recorded: {unrecorded}")
+            # The row stays unfinished on purpose: recovery settles it later.
+            work.log.log(f"left for recovery: {left}")
+
+    def _happened(self, work: Work) -> bool:
+        return happened(self._world.server, work.database, work.restore)
 
     def _check_undoable(self, restore: Restore, database: Database) -> str:
         if restore.status is not RestoreStatus.COMPLETED or restore.previous_database is None:
@@ -157,7 +148,7 @@ class RestoreService:
             )
         later = [
             other.id
-            for other in self._catalog.list_restores(limit=1000)
+            for other in self._world.catalog.list_restores(limit=1000)
             if other.database == restore.database
             and other.id > restore.id
             and other.status in (RestoreStatus.COMPLETED, RestoreStatus.UNDOING)
@@ -167,8 +158,8 @@ class RestoreService:
                 f"restore {max(later)} of the same database came after restore {restore.id}",
                 hint=f"Undo that one first: pgproof undo {max(later)}",
             )
-        maintenance = self._server.maintenance(database.connection)
-        if restore.previous_database not in self._server.list_databases(maintenance):
+        maintenance = self._world.server.maintenance(database.connection)
+        if restore.previous_database not in self._world.server.list_databases(maintenance):
             raise DatabaseMissing(
                 f"the previous database {restore.previous_database!r} is gone",
                 hint=_restore_hint(restore),

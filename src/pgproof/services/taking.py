@@ -109,6 +109,7 @@ class Taking:
             fingerprint=fingerprint,
             properties=selection.facts.properties,
             roles=selection.facts.roles,
+            table_oids={table.name: table.oid for table in selection.facts.tables},
         )
         self._read_back(client, manifest, selection)
         self.log.step("manifest")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pgproof.domain.archive import JOBS, LEVELS, ArchiveFormat, Compression
 from pgproof.domain.database import ConnectionInfo
+from pgproof.domain.retention_policy import RetentionPolicy
 from pgproof.domain.secret import Secret
 from pgproof.settings.values import (
     SHORTEST_KEY,
@@ -50,6 +51,8 @@ def default_home() -> Path:
 # A description completes "must be ...": it is the fix that an error names.
 _FOLDER = "the path of a folder"
 _TABLES = "table patterns as pg_dump takes them, separated by commas"
+_MOST_KEPT = 100_000
+_KEPT = f"a whole number from 0 (no such rule) to {_MOST_KEPT}"
 
 
 class Settings(BaseModel):
@@ -82,6 +85,13 @@ class Settings(BaseModel):
     cache_tables: Patterns = Field(("cache_entries",), description=_TABLES)
     lock_wait_seconds: int = Field(60, ge=1, description="a whole number of seconds, at least 1")
     retention_days: int = Field(7, ge=1, le=36_500, description="a whole number of days from 1 to 36500")
+    keep_last: int = Field(0, ge=0, le=_MOST_KEPT, description=_KEPT)
+    keep_daily: int = Field(0, ge=0, le=_MOST_KEPT, description=_KEPT)
+    keep_weekly: int = Field(0, ge=0, le=_MOST_KEPT, description=_KEPT)
+    keep_monthly: int = Field(0, ge=0, le=_MOST_KEPT, description=_KEPT)
+    keep_yearly: int = Field(0, ge=0, le=_MOST_KEPT, description=_KEPT)
+    minimum_redundancy: int = Field(1, ge=0, le=_MOST_KEPT, description=f"a whole number from 0 to {_MOST_KEPT}")
+    cleanup_max_share: float = Field(0.5, ge=0, le=1, description="a number from 0 to 1, such as 0.5 for half")
     undo_hours: int = Field(24, ge=0, le=87_600, description="a whole number of hours from 0 to 87600")
     max_size_gb: float = Field(100.0, gt=0, allow_inf_nan=False, description="a number above 0")
     timezone: Zone = Field(UTC, description="the name of a time zone, such as UTC or Europe/Berlin")
@@ -114,6 +124,20 @@ class Settings(BaseModel):
             port=self.postgres_port,
             user=user,
             password=self.postgres_password,
+        )
+
+    @property
+    def retention_policy(self) -> RetentionPolicy:
+        """What to keep of each database."""
+        return RetentionPolicy(
+            keep_days=self.retention_days,
+            keep_last=self.keep_last,
+            keep_daily=self.keep_daily,
+            keep_weekly=self.keep_weekly,
+            keep_monthly=self.keep_monthly,
+            keep_yearly=self.keep_yearly,
+            minimum_redundancy=self.minimum_redundancy,
+            zone=self.timezone,
         )
 
     @property

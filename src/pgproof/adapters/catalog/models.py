@@ -98,12 +98,20 @@ class BackupRow(Base):
     compression_wanted: Mapped[str | None] = mapped_column(String(20))
     held: Mapped[bool] = mapped_column(server_default=false())
     verified_at: Mapped[datetime | None]
+    held_until: Mapped[datetime | None]
+    deletion_started_at: Mapped[datetime | None]
+    deletion_target: Mapped[BackupStatus | None]
 
     __table_args__ = (
         Index("idx_backup_jobs_status", "status"),
         Index("idx_backup_jobs_created_at", created_at.desc()),
         Index("idx_backup_jobs_expires_at", "expires_at", postgresql_where=text("status = 'completed'")),
         Index("idx_backup_jobs_trigger_source", "trigger_source"),
+        Index(
+            "idx_unfinished_deletions",
+            "deletion_started_at",
+            postgresql_where=text("deletion_started_at IS NOT NULL AND status NOT IN ('expired', 'deleted')"),
+        ),
     )
 
 
@@ -131,8 +139,11 @@ class RestoreRow(Base):
     duration_seconds: Mapped[float | None]
     undo_until: Mapped[datetime | None]
     timings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    further_options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    transaction_id: Mapped[str | None]
     error_message: Mapped[str | None]
     error_details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    databases_dropped_at: Mapped[datetime | None]
 
     __table_args__ = (Index("idx_restore_jobs_status", "status"),)
 

@@ -1,11 +1,11 @@
 """The catalog port on PostgreSQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,11 +23,12 @@ from pgproof.adapters.catalog.rows import (
     to_restore,
 )
 from pgproof.domain.archive import ObjectNames
-from pgproof.domain.backup import USABLE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
+from pgproof.domain.backup import GONE, USABLE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
 from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import Conflict, NotFound
 from pgproof.domain.restore import (
     Restore,
+    RestoreMode,
     RestoreOptions,
     RestoreStatus,
     RestoreStep,
@@ -36,8 +37,8 @@ from pgproof.domain.restore import (
 )
 from pgproof.services.ports import BackupFilter, BackupStats, Lock, Seal
 
-_GONE = (BackupStatus.EXPIRED, BackupStatus.DELETED)
 _UNFINISHED_RESTORES = (RestoreStatus.RUNNING.value, RestoreStatus.UNDOING.value)
+_KEEPING_RESTORES = (RestoreStatus.COMPLETED.value, RestoreStatus.UNDONE.value)
 _LARGEST_ID = 2**63 - 1
 _Row = TypeVar("_Row", BackupRow, RestoreRow)
 
@@ -152,6 +153,18 @@ class PostgresCatalog:
                     hint="Somebody else changed it meanwhile: look at it again.",
                 )
 
+    def change_backup(self, backup_id: int, change: Callable[[Backup], Backup]) -> Backup:
+        """Store what `change` makes of the stored backup, and return it; nobody changes it in between."""
+        with self._transaction() as session:
+            row = _found(session, BackupRow, backup_id, "backup", lock=True)
+            stored = to_backup(row)
+            changed = change(stored)
+            if changed.status != stored.status:
+                check_transition(stored.status, changed.status)
+            for column, value in backup_values(changed).items():
+                setattr(row, column, value)
+        return changed
+
     def list_backups(self, wanted: BackupFilter) -> Sequence[Backup]:
         """The newest first."""
         statement = select(BackupRow).order_by(BackupRow.created_at.desc(), BackupRow.id.desc())
@@ -164,11 +177,25 @@ class PostgresCatalog:
         with self._transaction() as session:
             return [to_backup(row) for row in session.scalars(statement.limit(wanted.limit))]
 
+    def present_backups(self) -> Sequence[Backup]:
+        """All that are neither expired nor deleted, the oldest first."""
+        statement = select(BackupRow).where(BackupRow.status.not_in(GONE))
+        with self._transaction() as session:
+            rows = session.scalars(statement.order_by(BackupRow.created_at, BackupRow.id))
+            return [to_backup(row) for row in rows]
+
+    def unfinished_deletions(self) -> Sequence[Backup]:
+        """All that are being deleted, the oldest deletion first."""
+        statement = select(BackupRow).where(BackupRow.deletion_started_at.is_not(None), BackupRow.status.not_in(GONE))
+        with self._transaction() as session:
+            rows = session.scalars(statement.order_by(BackupRow.deletion_started_at, BackupRow.id))
+            return [to_backup(row) for row in rows]
+
     def backup_stats(self) -> BackupStats:
         """Totals for the overview."""
-        usable = BackupRow.status.in_(USABLE)
+        usable = and_(BackupRow.status.in_(USABLE), BackupRow.deletion_started_at.is_(None))
         statement = select(
-            func.count().filter(BackupRow.status.not_in(_GONE)),
+            func.count().filter(BackupRow.status.not_in(GONE)),
             func.count().filter(usable),
             func.sum(BackupRow.file_size).filter(usable),
             func.max(BackupRow.completed_at).filter(usable),
@@ -192,7 +219,7 @@ class PostgresCatalog:
                 created_at=now,
                 dbname=dbname,
                 shadow_database=shadow_name(dbname, new_id),
-                previous_database=previous_name(dbname, new_id),
+                previous_database=previous_name(dbname, new_id) if options.mode is RestoreMode.SWAP else None,
                 started_at=now,
             )
             session.add(RestoreRow(id=new_id, **restore_values(restore)))
@@ -223,6 +250,17 @@ class PostgresCatalog:
             rows = session.scalars(statement.order_by(RestoreRow.created_at, RestoreRow.id))
             return [to_restore(row) for row in rows]
 
+    def keeping_restores(self) -> Sequence[Restore]:
+        """All that keep a database beside the live one and have an undo window, the oldest first."""
+        statement = select(RestoreRow).where(
+            RestoreRow.undo_until.is_not(None),
+            RestoreRow.databases_dropped_at.is_(None),
+            RestoreRow.status.in_(_KEEPING_RESTORES),
+        )
+        with self._transaction() as session:
+            rows = session.scalars(statement.order_by(RestoreRow.created_at, RestoreRow.id))
+            return [restore for row in rows if (restore := to_restore(row)).kept_database is not None]
+
     def append_log(self, kind: Lock, job_id: int, lines: Sequence[str], now: datetime) -> None:
         """Add lines to the log of a backup or a restore."""
         if lines:
@@ -249,8 +287,8 @@ class PostgresCatalog:
             yield session
 
 
-def _found(session: Session, kind: type[_Row], key: int, what: str) -> _Row:
-    row = session.get(kind, _checked_id(key, what))
+def _found(session: Session, kind: type[_Row], key: int, what: str, *, lock: bool = False) -> _Row:
+    row = session.get(kind, _checked_id(key, what), with_for_update=lock)
     if row is None:
         raise _not_found(key, what)
     return row

@@ -81,10 +81,17 @@ def backup_values(backup: Backup) -> dict[str, Any]:
             "compression_wanted": options.compression.value if options.compression else None,
             "held": backup.held,
             "verified_at": backup.verified_at,
+            "held_until": backup.held_until,
+            "deletion_started_at": backup.deletion_started_at,
         }
     )
     # As they are, not as text: SQLAlchemy knows these enums.
-    return {**values, "status": backup.status, "trigger_source": backup.trigger_source}
+    return {
+        **values,
+        "status": backup.status,
+        "trigger_source": backup.trigger_source,
+        "deletion_target": backup.deletion_target,
+    }
 
 
 def to_backup(row: BackupRow) -> Backup:
@@ -120,6 +127,9 @@ def to_backup(row: BackupRow) -> Backup:
         expires_at=row.expires_at,
         held=row.held,
         verified_at=row.verified_at,
+        held_until=row.held_until,
+        deletion_started_at=row.deletion_started_at,
+        deletion_target=row.deletion_target,
     )
 
 
@@ -146,8 +156,20 @@ def restore_values(restore: Restore) -> dict[str, Any]:
             "duration_seconds": restore.duration_seconds,
             "undo_until": restore.undo_until,
             "timings": restore.timings,
+            "further_options": {
+                "drop_existing": options.drop_existing,
+                "target_database": options.target_database,
+                "tables": list(options.tables),
+                "schemas": list(options.schemas),
+                "no_owner": options.no_owner,
+                "no_acl": options.no_acl,
+                "tablespace": options.tablespace,
+                "force": options.force,
+            },
+            "transaction_id": restore.transaction,
             "error_message": restore.error_message,
             "error_details": restore.error_details,
+            "databases_dropped_at": restore.databases_dropped_at,
         }
     )
     return values
@@ -164,6 +186,7 @@ def to_restore(row: RestoreRow) -> Restore:
             create_safety_backup=row.create_safety_backup,
             run_analyze=row.run_analyze,
             parallel_jobs=row.parallel_jobs,
+            **_further_options(row.further_options),
         ),
         status=RestoreStatus(row.status),
         step=RestoreStep(row.step),
@@ -177,6 +200,14 @@ def to_restore(row: RestoreRow) -> Restore:
         duration_seconds=row.duration_seconds,
         undo_until=row.undo_until,
         timings=row.timings,
+        transaction=row.transaction_id,
         error_message=row.error_message,
         error_details=row.error_details,
+        databases_dropped_at=row.databases_dropped_at,
     )
+
+
+def _further_options(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What a restore was asked for; rows of earlier revisions leave all of it out."""
+    lists = {name: tuple(stored[name]) for name in ("tables", "schemas") if name in stored}
+    return {**stored, **lists}

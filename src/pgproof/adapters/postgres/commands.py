@@ -13,7 +13,10 @@ from pgproof.adapters.postgres.patterns import exact
 from pgproof.adapters.postgres.process import Command
 from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.database import ConnectionInfo
-from pgproof.services.ports import ClientTools, DumpRequest, Relation
+from pgproof.services.ports import ClientTools, DumpRequest, Relation, RestoreRequest
+
+# Our own PGOPTIONS, under a name that nobody's environment has.
+SESSION_OPTIONS = "PGPROOF SESSION OPTIONS"
 
 _FORMAT_FLAG = {ArchiveFormat.CUSTOM: "--format=custom", ArchiveFormat.DIRECTORY: "--format=directory"}
 
@@ -38,6 +41,8 @@ def environment(base: Mapping[str, str], connection: ConnectionInfo | None) -> d
     kept |= {"LC_ALL": "C.UTF-8", "LC_MESSAGES": "C", "LANGUAGE": "C", "PGAPPNAME": "pgproof"}
     if "PGPASSFILE" in base:
         kept["PGPASSFILE"] = base["PGPASSFILE"]
+    if base.get(SESSION_OPTIONS):
+        kept["PGOPTIONS"] = base[SESSION_OPTIONS]
     if connection is not None and connection.password is not None:
         kept["PGPASSWORD"] = connection.password.reveal()
     return kept
@@ -84,21 +89,60 @@ def list_contents(tools: ClientTools, archive: Path | None, base: Mapping[str, s
 
 
 def restore(
-    tools: ClientTools, staged: Path, connection: ConnectionInfo, base: Mapping[str, str], *, jobs: int
+    tools: ClientTools, request: RestoreRequest, base: Mapping[str, str], *, entry_list: Path | None
 ) -> Command:
     """pg_restore into an existing, empty database; the first error ends it."""
-    return _command(
-        tools,
-        "pg_restore",
-        connection,
-        base,
+    arguments = [
         "--exit-on-error",
         "--verbose",
         "--no-password",
-        f"--jobs={jobs}",
-        f"--dbname={conninfo(connection, with_password=False)}",
-        str(staged),
-    )
+        f"--jobs={request.jobs}",
+        f"--dbname={conninfo(request.connection, with_password=False)}",
+        *_restore_options(request, entry_list),
+    ]
+    return _command(tools, "pg_restore", request.connection, with_settings(base, request.settings), *arguments)
+
+
+def restore_script(
+    tools: ClientTools, request: RestoreRequest, base: Mapping[str, str], *, entry_list: Path | None
+) -> Command:
+    """pg_restore to stdout, as a script of one transaction."""
+    arguments = ["--verbose", "--single-transaction", "--file=-", *_restore_options(request, entry_list)]
+    return _command(tools, "pg_restore", None, base, *arguments)
+
+
+def psql(tools: ClientTools, request: RestoreRequest, base: Mapping[str, str]) -> Command:
+    """psql that reads a script from stdin and ends at the first error."""
+    arguments = [
+        "--no-psqlrc",
+        "--quiet",
+        "--no-password",
+        "--set=ON_ERROR_STOP=1",
+        "--output=/dev/null",
+        f"--dbname={conninfo(request.connection, with_password=False)}",
+    ]
+    return _command(tools, "psql", request.connection, with_settings(base, request.settings), *arguments)
+
+
+def with_settings(base: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """`base` with what a tool's sessions are to be set to, by libpq's rules for PGOPTIONS."""
+    words = (f"-c {name}={_escaped(value)}" for name, value in settings.items())
+    return {**base, SESSION_OPTIONS: " ".join(words)}
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
+
+
+def _restore_options(request: RestoreRequest, entry_list: Path | None) -> list[str]:
+    flags = {
+        "--no-owner": request.no_owner,
+        "--no-acl": request.no_acl,
+        "--no-tablespaces": request.no_tablespaces,
+    }
+    chosen = [flag for flag, wanted in flags.items() if wanted]
+    listed = [f"--use-list={entry_list}"] if entry_list else []
+    return [*chosen, *listed, str(request.staged)]
 
 
 def _pattern(table: Relation) -> str:

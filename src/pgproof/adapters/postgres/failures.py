@@ -1,12 +1,14 @@
 """What a tool's exit status and last words mean."""
 
+import re
 import signal
 from collections.abc import Sequence
 
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import DumpFailed, PgproofError, PrivilegeMissing, RestoreFailed, StorageFull
 
-_NOISE = ("pg_dump: ", "pg_dumpall: ", "pg_restore: ")
+# As the tools write it, and psql for the server: "pg_dump: error: ...", "psql:<stdin>:7: ERROR:  ...".
+_ERROR = re.compile(r"(?i)(?:error|fatal): +(?:error: +)?(.*)")
 
 
 def dump_failure(tool: str, status: int, tail: Sequence[str], connection: ConnectionInfo) -> PgproofError:
@@ -50,13 +52,12 @@ def _ending(status: int) -> str:
 
 
 def _last_error(tail: Sequence[str]) -> str:
-    errors = [line for line in tail if "error:" in line or "fatal:" in line.lower()]
-    if not errors:
-        return ""
-    text = errors[0]
-    for prefix in _NOISE:
-        text = text.removeprefix(prefix)
-    return text.removeprefix("error: ").strip()
+    """The first error among the last words, with the server's detail where it gave one."""
+    for number, line in enumerate(tail):
+        if found := _ERROR.search(line):
+            detail = [follower.strip() for follower in tail[number + 1 : number + 2] if "DETAIL:" in follower]
+            return " ".join([found[1].strip(), *detail])
+    return ""
 
 
 def _dump_hint(words: str, status: int) -> str:
@@ -77,4 +78,10 @@ def _restore_hint(words: str) -> str:
         return "Create the role on the target server (globals.sql of the backup holds its definition), then try again."
     if "is not available" in words and "extension" in words:
         return "Install the extension on the target server, then try again."
+    if "depend on it" in words:
+        return "Name what depends on it as well, drop that first, or restore into a new database. Nothing was changed."
+    if "lock timeout" in words:
+        return (
+            "Another session uses a table. End it or wait; BACKUP_LOCK_WAIT_SECONDS sets how long. Nothing was changed."
+        )
     return "See the restore's log for what pg_restore said. The live database was not touched."

@@ -101,6 +101,18 @@ class ToolProcess:
         with contextlib.suppress(BrokenPipeError):
             pipe.close()
 
+    def send(self, data: bytes) -> bool:
+        """Write to the tool's stdin; whether it still reads. Nothing tells the tool that the input has ended."""
+        pipe = self._child.stdin
+        if pipe is None:
+            raise ValueError(f"{self.command.name} was started without a pipe for its input")
+        try:
+            pipe.write(data)
+            pipe.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
     def wait(self) -> int:
         """The exit status, negative for a signal. Raises `Cancelled` or `TimedOut` if we ended it."""
         status = self._child.wait()

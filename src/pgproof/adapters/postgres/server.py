@@ -101,6 +101,16 @@ class LivePostgresServer:
             for statement in alter.apply_properties(name, properties):
                 session.execute(statement)
 
+    def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
+        """See the port."""
+        with connect(connection) as session:
+            return inspect.user_objects(session)
+
+    def transaction_committed(self, connection: ConnectionInfo, transaction: str) -> bool:
+        """See the port."""
+        with connect(connection) as session:
+            return inspect.transaction_committed(session, transaction)
+
     def analyze(self, connection: ConnectionInfo) -> None:
         """See the port."""
         with connect(connection) as session:

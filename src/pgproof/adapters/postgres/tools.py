@@ -8,14 +8,15 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pgproof.adapters.postgres import commands, contents, finder, tarball
+from pgproof.adapters.postgres import commands, contents, finder, in_place, tarball
 from pgproof.adapters.postgres.failures import dump_failure, restore_failure
 from pgproof.adapters.postgres.process import Command, ToolProcess
 from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.database import ConnectionInfo, ServerVersion
 from pgproof.domain.errors import ArchiveUnreadable, ClientMissing, StorageDenied, StorageError, StorageFull
+from pgproof.domain.fingerprint import Fingerprint
 from pgproof.domain.table_of_contents import TableOfContents
-from pgproof.services.ports import ClientTools, DumpRequest, Watch
+from pgproof.services.ports import ClientTools, DumpRequest, RestoreRequest, Watch
 
 _NEEDS_TLS = frozenset({"require", "verify-ca", "verify-full"})
 
@@ -30,11 +31,13 @@ class LocalTools:
         environment: Mapping[str, str],
         embedded: Mapping[int, Path],
         staging: Path,
+        lock_wait_seconds: int = 60,
     ) -> None:
         self._configured = configured
         self._environment = environment
         self._embedded = embedded
         self._staging = staging
+        self._lock_wait_seconds = lock_wait_seconds
 
     @cached_property
     def _clients(self) -> Sequence[ClientTools]:
@@ -91,14 +94,40 @@ class LocalTools:
                 target = self._fill(archive, form, folder)
             yield target
 
-    def restore(self, tools: ClientTools, staged: Path, connection: ConnectionInfo, *, jobs: int, watch: Watch) -> None:
+    def restore(self, tools: ClientTools, request: RestoreRequest, watch: Watch) -> None:
         """See the port."""
-        _check_tls(tools, connection)
-        command = commands.restore(tools, staged, connection, self._environment, jobs=jobs)
-        with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-            status = process.wait()
-            if status != 0:
-                raise restore_failure(command.name, status, process.tail)
+        _check_tls(tools, request.connection)
+        with self._entry_list(request) as entry_list:
+            command = commands.restore(tools, request, self._environment, entry_list=entry_list)
+            with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+                status = process.wait()
+                if status != 0:
+                    raise restore_failure(command.name, status, process.tail)
+
+    def replace_contents(
+        self, tools: ClientTools, request: RestoreRequest, expected: Fingerprint, watch: Watch
+    ) -> None:
+        """See the port."""
+        _check_tls(tools, request.connection)
+        with self._entry_list(request) as entry_list:
+            in_place.run(
+                script=commands.restore_script(tools, request, self._environment, entry_list=entry_list),
+                psql=commands.psql(tools, request, self._environment),
+                expected=expected,
+                replaced=request.replaced,
+                lock_wait_seconds=self._lock_wait_seconds,
+                watch=watch,
+            )
+
+    @contextlib.contextmanager
+    def _entry_list(self, request: RestoreRequest) -> Iterator[Path | None]:
+        if request.entries is None:
+            yield None
+            return
+        with self._folder("entries") as folder:
+            path = folder / "entries.list"
+            path.write_text(contents.render_list(request.entries))
+            yield path
 
     @staticmethod
     def _stream(command: Command, connection: ConnectionInfo, watch: Watch) -> Generator[bytes, None, None]:

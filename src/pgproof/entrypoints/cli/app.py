@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from pgproof import __version__
 from pgproof.domain.errors import Cancelled, PgproofError
-from pgproof.entrypoints.cli import databases, demo, doctor, failures, look, make, restores
+from pgproof.entrypoints.cli import cleanup, databases, demo, doctor, failures, look, make, restores
 from pgproof.entrypoints.cli.exit_codes import BAD_USAGE, DONE, UNEXPECTED, exit_code
 from pgproof.entrypoints.cli.session import ReaderGone, Session
 
@@ -75,6 +75,7 @@ app.command("undo")(restores.undo)
 app.command("hold")(make.hold)
 app.command("release")(make.release)
 app.command("delete")(make.delete)
+app.command("cleanup")(cleanup.cleanup)
 app.command("stats")(look.stats)
 app.command("log")(look.log)
 app.add_typer(databases.app, name="database")

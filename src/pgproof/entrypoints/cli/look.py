@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pgproof.domain.backup import USABLE, Backup, BackupStatus, BackupTrigger
+from pgproof.domain.backup import Backup, BackupStatus, BackupTrigger
 from pgproof.domain.errors import PgproofError
 from pgproof.entrypoints.cli import text
 from pgproof.entrypoints.cli.options import AsJson, BackupId
@@ -53,7 +53,7 @@ def show(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False) ->
     problem: PgproofError | None = None
     with session.app() as app:
         found = app.catalog.get_backup(backup_id)
-        if found.status in USABLE:
+        if found.usable:
             try:
                 manifest = read_manifest(app.storage, found)
             except PgproofError as error:
@@ -106,6 +106,12 @@ def log(
     session.show(document, "\n".join(map(text.plain, lines)) or "the log is empty", as_json=as_json)
 
 
+def _hold(backup: Backup, zone: "tzinfo") -> str:
+    if not backup.held:
+        return "no"
+    return "yes" if backup.held_until is None else f"until {text.moment(backup.held_until, zone)}"
+
+
 def _table(found: list[Backup], zone: "tzinfo") -> str:
     if not found:
         return "there are no such backups yet; take one with: pgproof backup"
@@ -113,7 +119,7 @@ def _table(found: list[Backup], zone: "tzinfo") -> str:
         (
             str(backup.id),
             text.plain(backup.database),
-            backup.status.value,
+            "deleting" if backup.being_deleted else backup.status.value,
             text.moment(backup.created_at, zone),
             text.size(backup.file_size),
             text.duration(backup.duration_seconds),
@@ -130,7 +136,7 @@ def _sheet(backup: Backup, manifest: "Manifest | None", zone: "tzinfo") -> str:
     rows = [
         ("backup", str(backup.id)),
         ("database", text.plain(backup.database)),
-        ("status", backup.status.value),
+        ("status", f"{backup.status.value}, being deleted" if backup.being_deleted else backup.status.value),
         ("asked by", backup.trigger_source.value),
         ("description", text.plain(backup.description)),
         ("created", text.moment(backup.created_at, zone)),
@@ -138,7 +144,7 @@ def _sheet(backup: Backup, manifest: "Manifest | None", zone: "tzinfo") -> str:
         ("took", text.duration(backup.duration_seconds)),
         ("verified", text.moment(backup.verified_at, zone)),
         ("expires", text.moment(backup.expires_at, zone)),
-        ("held", "yes" if backup.held else "no"),
+        ("held", _hold(backup, zone)),
         ("size", f"{text.size(backup.file_size)} (database: {text.size(backup.database_size_bytes)})"),
         ("format", f"{backup.options.format}, {backup.compression}, level {backup.options.compression_level}"),
         ("SHA-256", text.plain(backup.checksum_sha256)),

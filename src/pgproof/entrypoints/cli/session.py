@@ -104,7 +104,9 @@ class Session:
         self.stderr.write((_to_json(document) if as_json else text) + "\n")
         self.stderr.flush()
 
-    def confirm(self, name: str, intent: str, *, yes: bool, as_json: bool) -> None:
+    def confirm(
+        self, name: str, intent: str, *, yes: bool, as_json: bool, asked: str = "the name of the database"
+    ) -> None:
         """Go on only if the person types `name`, or said yes beforehand. Raises `InvalidInput`."""
         if yes:
             return
@@ -113,10 +115,10 @@ class Session:
                 f"{intent}: that needs a confirmation, and there is no terminal to ask on",
                 hint="Add --yes to go ahead without being asked.",
             )
-        self.stderr.write(f"{intent}.\nType the name of the database ({name}) to go ahead: ")
+        self.stderr.write(f"{intent}.\nType {asked} ({name}) to go ahead: ")
         self.stderr.flush()
         if self.stdin.readline().strip() != name.strip():
-            raise InvalidInput("that is not the name of the database; nothing was done", hint="Add --yes to skip this.")
+            raise InvalidInput(f"that is not {asked}; nothing was done", hint="Add --yes to skip this.")
 
 
 def _to_json(document: Mapping[str, Any], indent: int | None = None) -> str:

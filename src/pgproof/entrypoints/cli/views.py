@@ -24,6 +24,7 @@ def backup_row(backup: Backup) -> dict[str, Any]:
         "filename": backup.filename,
         "file_size_mb": _rounded(backup.file_size, MB, "0.01"),
         "status": backup.status.value,
+        "deletion_started_at": _time(backup.deletion_started_at),
         "created_at": _time(backup.created_at),
         "completed_at": _time(backup.completed_at),
         "duration_seconds": backup.duration_seconds,
@@ -51,6 +52,7 @@ def backup_whole(backup: Backup, manifest: Manifest | None, restores: list[Resto
         "expires_at": _time(backup.expires_at),
         "verified_at": _time(backup.verified_at),
         "held": backup.held,
+        "held_until": _time(backup.held_until),
         "error_message": backup.error_message,
         "error_details": dict(backup.error_details),
         "manifest": None if manifest is None else _manifest(manifest),
@@ -75,6 +77,7 @@ def restore_row(restore: Restore) -> dict[str, Any]:
         "timings": dict(restore.timings),
         "previous_database": restore.previous_database,
         "undo_until": _time(restore.undo_until),
+        "databases_dropped_at": _time(restore.databases_dropped_at),
         "error_message": restore.error_message,
     }
 

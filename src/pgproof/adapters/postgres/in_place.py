@@ -1,0 +1,250 @@
+"""A restore that replaces a database's contents in one transaction: pg_restore writes a script, psql runs it.
+
+The transaction commits only if psql reads the COMMIT that we send last. A pipe that ends early, because
+pg_restore failed or this process died, ends psql's session, and the server rolls back.
+"""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from psycopg import sql
+
+from pgproof.adapters.postgres.failures import restore_failure
+from pgproof.adapters.postgres.process import Command, ToolProcess
+from pgproof.domain.errors import FingerprintMismatch, PgproofError, RestoreFailed
+from pgproof.domain.fingerprint import Fingerprint
+from pgproof.services.ports import TRANSACTION_MARK, Watch
+
+_MISMATCH = "pgproof fingerprint mismatch: "
+_COMMIT = b"\nCOMMIT;\n"
+_TAIL = 1 << 16
+_MARK_SECONDS = 60
+
+# Each part finds what to drop in the server's catalog and has the server quote it. Members of extensions go with
+# their extension, and an extension that is not ours to drop stays, as on managed servers. Objects of PostgreSQL's
+# own have OIDs below 16384. What one DROP takes along by CASCADE the next finds gone, hence IF EXISTS.
+_DROP = """
+DO $pgproof_drop$
+DECLARE
+    doomed record;
+    mine oid := (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgproof'
+                 AND pg_catalog.to_regclass('pgproof.backup_jobs') IS NOT NULL);
+BEGIN
+    PERFORM pg_catalog.lo_unlink(m.oid) FROM pg_catalog.pg_largeobject_metadata m;
+    FOR doomed IN SELECT evtname AS name FROM pg_catalog.pg_event_trigger WHERE oid >= 16384 LOOP
+        EXECUTE pg_catalog.format('DROP EVENT TRIGGER IF EXISTS %I CASCADE', doomed.name);
+    END LOOP;
+    FOR doomed IN SELECT pubname AS name FROM pg_catalog.pg_publication LOOP
+        EXECUTE pg_catalog.format('DROP PUBLICATION IF EXISTS %I CASCADE', doomed.name);
+    END LOOP;
+    FOR doomed IN SELECT nspname AS name FROM pg_catalog.pg_namespace n
+        WHERE n.oid >= 16384 AND n.oid IS DISTINCT FROM mine AND nspname !~ '^pg_' AND nspname <> 'public'
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_namespace'::regclass
+                          AND d.objid = n.oid AND d.deptype = 'e') LOOP
+        EXECUTE pg_catalog.format('DROP SCHEMA IF EXISTS %I CASCADE', doomed.name);
+    END LOOP;
+    FOR doomed IN SELECT extname AS name FROM pg_catalog.pg_extension
+        WHERE extname <> 'plpgsql' AND pg_catalog.pg_has_role(extowner, 'USAGE') LOOP
+        EXECUTE pg_catalog.format('DROP EXTENSION IF EXISTS %I CASCADE', doomed.name);
+    END LOOP;
+    FOR doomed IN SELECT o.type, o.identity FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_namespace n ON d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.refobjid = n.oid
+        CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, 0) o
+        WHERE n.nspname = 'public' AND d.deptype = 'n' AND d.objid >= 16384
+          AND d.classid <> 'pg_catalog.pg_extension'::regclass
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid
+                          AND e.deptype IN ('e', 'i')) LOOP
+        BEGIN
+            EXECUTE pg_catalog.format('DROP %s IF EXISTS %s CASCADE',
+                CASE doomed.type WHEN 'statistics object' THEN 'statistics' ELSE doomed.type END, doomed.identity);
+        EXCEPTION WHEN undefined_object OR undefined_function OR undefined_table THEN
+            NULL; -- its type went before it
+        END;
+    END LOOP;
+    FOR doomed IN SELECT pg_catalog.format_type(c.castsource, NULL) AS source,
+                         pg_catalog.format_type(c.casttarget, NULL) AS target
+        FROM pg_catalog.pg_cast c WHERE c.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+            WHERE d.classid = 'pg_catalog.pg_cast'::regclass AND d.objid = c.oid AND d.deptype = 'e') LOOP
+        EXECUTE pg_catalog.format('DROP CAST IF EXISTS (%s AS %s) CASCADE', doomed.source, doomed.target);
+    END LOOP;
+    FOR doomed IN SELECT srvname AS name FROM pg_catalog.pg_foreign_server LOOP
+        EXECUTE pg_catalog.format('DROP SERVER IF EXISTS %I CASCADE', doomed.name);
+    END LOOP;
+    FOR doomed IN SELECT f.fdwname AS name FROM pg_catalog.pg_foreign_data_wrapper f
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND d.objid = f.oid
+                          AND d.classid = 'pg_catalog.pg_foreign_data_wrapper'::regclass) LOOP
+        EXECUTE pg_catalog.format('DROP FOREIGN DATA WRAPPER IF EXISTS %I CASCADE', doomed.name);
+    END LOOP;
+    FOR doomed IN SELECT pg_catalog.pg_get_userbyid(a.defaclrole) AS role, n.nspname AS schema,
+               CASE a.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS'
+                                    WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' WHEN 'L' THEN 'LARGE OBJECTS' END
+               AS kind, x.grantee, x.privilege_type AS privilege
+        FROM pg_catalog.pg_default_acl a LEFT JOIN pg_catalog.pg_namespace n ON n.oid = a.defaclnamespace
+        CROSS JOIN LATERAL pg_catalog.aclexplode(a.defaclacl) x
+        WHERE x.grantee <> a.defaclrole LOOP
+        EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s REVOKE %s ON %s FROM %s', doomed.role,
+            CASE WHEN doomed.schema IS NULL THEN '' ELSE pg_catalog.format('IN SCHEMA %I', doomed.schema) END,
+            doomed.privilege, doomed.kind, CASE WHEN doomed.grantee = 0 THEN 'PUBLIC'
+                ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(doomed.grantee)) END);
+    END LOOP;
+END
+$pgproof_drop$;
+"""
+
+# Without CASCADE: what depends on a table and was not chosen keeps the table from being dropped.
+_DROP_TABLES = """
+DO $pgproof_drop$
+DECLARE
+    doomed text := (SELECT pg_catalog.string_agg(pg_catalog.to_regclass(name)::text, ', ')
+                    FROM pg_catalog.jsonb_array_elements_text(
+                        pg_catalog.current_setting('pgproof.replaced')::jsonb) AS name);
+BEGIN
+    IF doomed IS NOT NULL THEN
+        EXECUTE 'DROP TABLE ' || doomed;
+    END IF;
+END
+$pgproof_drop$;
+"""
+
+# The expected figures travel as a setting of the transaction, so that no name becomes part of the code.
+_COMPARE = """
+DO $pgproof_compare$
+DECLARE
+    expected jsonb := pg_catalog.current_setting('pgproof.expected')::jsonb;
+    wanted record;
+    rows bigint;
+    position bigint;
+    called boolean;
+    found text[] := '{}';
+BEGIN
+    FOR wanted IN SELECT key AS name, value::bigint AS rows FROM pg_catalog.jsonb_each_text(expected -> 'tables') LOOP
+        IF pg_catalog.to_regclass(wanted.name) IS NULL THEN
+            found := found || pg_catalog.format('table %s is missing', wanted.name);
+            CONTINUE;
+        END IF;
+        EXECUTE pg_catalog.format('SELECT count(*) FROM ONLY %s', pg_catalog.to_regclass(wanted.name)) INTO rows;
+        IF rows <> wanted.rows THEN
+            found := found || pg_catalog.format('table %s: expected %s rows, found %s rows',
+                                                wanted.name, wanted.rows, rows);
+        END IF;
+    END LOOP;
+    FOR wanted IN SELECT key AS name, (value ->> 0)::bigint AS last, (value ->> 1)::boolean AS called
+                  FROM pg_catalog.jsonb_each(expected -> 'sequences') LOOP
+        IF pg_catalog.to_regclass(wanted.name) IS NULL THEN
+            found := found || pg_catalog.format('sequence %s is missing', wanted.name);
+            CONTINUE;
+        END IF;
+        EXECUTE pg_catalog.format('SELECT last_value, is_called FROM %s', pg_catalog.to_regclass(wanted.name))
+            INTO position, called;
+        IF (position, called) IS DISTINCT FROM (wanted.last, wanted.called) THEN
+            found := found || pg_catalog.format('sequence %s: expected at %s, found at %s',
+                                                wanted.name, wanted.last, position);
+        END IF;
+    END LOOP;
+    IF pg_catalog.cardinality(found) > 0 THEN
+        RAISE EXCEPTION 'pgproof fingerprint mismatch: %', pg_catalog.array_to_string(found, '; ');
+    END IF;
+END
+$pgproof_compare$;
+"""
+
+
+def run(
+    *,
+    script: Command,
+    psql: Command,
+    expected: Fingerprint,
+    replaced: tuple[str, ...] | None,
+    lock_wait_seconds: int,
+    watch: Watch,
+) -> None:
+    """Drop, restore, compare, commit. Raises `RestoreFailed` and `FingerprintMismatch`; then nothing changed."""
+    marked = threading.Event()
+
+    def hear(line: str) -> None:
+        watch.on_line(line)
+        if TRANSACTION_MARK in line:
+            marked.set()
+
+    with (
+        ToolProcess(psql, replace(watch, on_line=hear), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as session,
+        ToolProcess(script, watch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as source,
+    ):
+        reads = session.send(_opening(replaced, lock_wait_seconds).encode())
+        for chunk in without_commit(source.output()):
+            reads = reads and session.send(chunk)
+            if not reads:
+                break
+        if reads:
+            status = source.wait()
+            if status != 0:
+                raise restore_failure(script.name, status, source.tail)
+            if not marked.wait(_MARK_SECONDS):
+                raise RestoreFailed(
+                    "the number of the transaction could not be recorded, so it was not committed",
+                    hint="See the restore's log, then try again.",
+                )
+            session.send(_closing(expected).encode())
+        session.feed(iter(()))
+        status = session.wait()
+        if status != 0:
+            raise _failure(psql, status, session.tail)
+
+
+def without_commit(script: Iterable[bytes]) -> Iterator[bytes]:
+    """pg_restore's script up to the COMMIT that ends it; the one before that, in a procedure say, stays."""
+    held = b""
+    for chunk in script:
+        held += chunk
+        if len(held) > _TAIL:
+            yield held[:-_TAIL]
+            held = held[-_TAIL:]
+    end = held.rfind(_COMMIT)
+    if end < 0:
+        raise RestoreFailed("pg_restore's script has no end", hint="See the restore's log. Nothing was changed.")
+    yield held[: end + 1]
+
+
+def _failure(psql: Command, status: int, tail: list[str]) -> PgproofError:
+    for line in tail:
+        _, found, differences = line.partition(_MISMATCH)
+        if found:
+            return FingerprintMismatch(
+                f"what came back differs from what was there: {differences}",
+                hint="The database was not changed. Verify the backup, see the log, or restore another one.",
+                facts={"differences": differences.split("; ")},
+            )
+    return restore_failure(psql.name, status, tail)
+
+
+def _opening(replaced: tuple[str, ...] | None, lock_wait_seconds: int) -> str:
+    """Begin the transaction, say its number, and drop what is there: everything, or only some tables."""
+    names = sql.Literal(json.dumps(replaced or ())).as_string()
+    mark = sql.Literal(TRANSACTION_MARK + "%").as_string()
+    return f"""
+BEGIN;
+SET LOCAL lock_timeout = {int(lock_wait_seconds) * 1000};
+DO $$ BEGIN RAISE NOTICE {mark}, pg_catalog.pg_current_xact_id(); END $$;
+SET LOCAL client_min_messages = warning;
+SELECT pg_catalog.set_config('pgproof.replaced', {names}, true), pg_catalog.set_config('search_path', '', true);
+{_DROP if replaced is None else _DROP_TABLES}
+"""
+
+
+def _closing(expected: Fingerprint) -> str:
+    """Compare, then commit."""
+    tables = {**expected.tables, **dict.fromkeys(expected.schema_only, 0)}
+    sequences = {
+        name: [position.last_value, position.is_called]
+        for name, position in expected.sequences.items()
+        if position.settled
+    }
+    literal = sql.Literal(json.dumps({"tables": tables, "sequences": sequences})).as_string()
+    return f"""
+SELECT pg_catalog.set_config('pgproof.expected', {literal}, true);
+{_COMPARE}
+COMMIT;
+"""

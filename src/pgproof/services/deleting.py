@@ -1,0 +1,77 @@
+"""Deleting a backup in two phases, so that a crash at any point leaves nothing that looks whole and is not.
+
+First the row becomes a tombstone: from then on the backup is not restored, not verified, not counted. Then the
+objects go, the manifest before all others, and the storage is asked whether anything is left. Only then does
+the row become `expired` or `deleted`. What a crash interrupts, recovery finishes from the tombstone.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from pgproof.domain.archive import MANIFEST
+from pgproof.domain.backup import GONE, Backup, BackupStatus, tombstone
+from pgproof.domain.errors import ConfigurationError, StorageError
+from pgproof.services.ports import Catalog, Lock, Storage
+
+_NAMED = 5
+
+
+def delete_backup(
+    catalog: Catalog, storage: Storage, backup_id: int, *, target: BackupStatus, now: datetime, why: str
+) -> Backup:
+    """Delete a backup until nothing of it is left; `target` is `expired` or `deleted`, `why` goes to its log.
+
+    Raises `Conflict` for one that is held, unfinished, gone already, or that somebody works on.
+    """
+    with catalog.own(Lock.BACKUP, backup_id):
+        check_here(storage, catalog.get_backup(backup_id))
+        doomed = catalog.change_backup(backup_id, partial(tombstone, target=target, now=now))
+        catalog.append_log(Lock.BACKUP, backup_id, [f"its deletion begins: {why}"], now)
+        return _finish(catalog, storage, doomed)
+
+
+def finish_deletion(catalog: Catalog, storage: Storage, backup_id: int) -> Backup:
+    """Go on with a deletion that was interrupted. One that somebody has finished meanwhile comes back as it is."""
+    with catalog.own(Lock.BACKUP, backup_id):
+        doomed = catalog.get_backup(backup_id)
+        if not doomed.being_deleted:
+            return doomed
+        check_here(storage, doomed)
+        return _finish(catalog, storage, doomed)
+
+
+def remove_objects(storage: Storage, folder: str) -> None:
+    """Remove all that a backup's folder holds, the manifest first, and see that nothing is left."""
+    prefix = f"{folder}/"
+    manifest = f"{prefix}{MANIFEST}"
+    for key in sorted((item.key for item in storage.list(prefix)), key=lambda key: key != manifest):
+        storage.delete(key)
+    storage.discard_unfinished(prefix)
+    left = [item.key for item in storage.list(prefix)]
+    if left:
+        raise StorageError(
+            f"{storage.url} still lists {len(left)} objects of {folder} after they were deleted",
+            hint="See whether it keeps deleted objects (versions, object lock), then run: pgproof cleanup",
+            facts={"objects": left[:_NAMED]},
+        )
+
+
+def check_here(storage: Storage, backup: Backup) -> None:
+    """Raise `ConfigurationError` if a backup lies in another storage: here it would look as if it were gone."""
+    if backup.storage_url != storage.url:
+        raise ConfigurationError(
+            f"backup {backup.id} lies in {backup.storage_url}, and the storage in use is {storage.url}",
+            hint="Set BACKUP_DIR or BACKUP_STORAGE_URL to the place where it lies, then try again.",
+        )
+
+
+def _finish(catalog: Catalog, storage: Storage, doomed: Backup) -> Backup:
+    remove_objects(storage, doomed.folder)
+    return catalog.change_backup(doomed.id, _gone)
+
+
+def _gone(backup: Backup) -> Backup:
+    if backup.status in GONE and backup.status is backup.deletion_target:
+        return backup
+    return replace(backup, status=backup.deletion_target or BackupStatus.DELETED)

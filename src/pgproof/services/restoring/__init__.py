@@ -1,0 +1,1 @@
+"""One restore, step by step: what every mode shares, and each mode."""

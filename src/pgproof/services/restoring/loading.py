@@ -1,0 +1,72 @@
+"""Handing an archive to pg_restore, with its bytes checked on the way."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.database import ConnectionInfo
+from pgproof.domain.errors import FingerprintMismatch
+from pgproof.domain.fingerprint import differences
+from pgproof.services import contents
+from pgproof.services.dump_progress import TableCounter
+from pgproof.services.measured import Measured
+from pgproof.services.ports import RestoreRequest, Watch
+from pgproof.services.restoring.preflight import Plan
+from pgproof.services.restoring.work import Work
+
+
+@contextmanager
+def staged(work: Work, plan: Plan) -> Iterator[Path]:
+    """The archive where tools can read it, its checksum proven. Raises `ChecksumMismatch`."""
+    manifest, storage = plan.manifest, work.world.storage
+    archive = manifest.archive
+    key = f"{work.backup.folder}/{archive.name}"
+    direct = archive.compression is Compression.NONE and manifest.options.format is ArchiveFormat.CUSTOM
+    path = storage.local_path(key) if direct else None
+    if path is not None:
+        contents.check_object(storage, work.backup.folder, archive)
+    work.log.update(tables_total=len(plan.expected.tables), bytes_total=archive.size)
+    stored = Measured(storage.read(key), lambda size: work.log.update(bytes_done=size))
+    with (
+        closing(work.world.streams.decompress(stored, archive.compression)) as stream,
+        work.world.tools.stage(stream, manifest.options.format, path) as place,
+    ):
+        if path is None:
+            contents.compare(key, archive, stored)
+        yield place
+
+
+def request(work: Work, plan: Plan, place: Path, target: ConnectionInfo) -> RestoreRequest:
+    """What pg_restore is to do."""
+    options = work.restore.options
+    return RestoreRequest(
+        staged=place,
+        connection=target,
+        jobs=options.parallel_jobs,
+        entries=plan.entries,
+        no_owner=options.no_owner,
+        no_acl=options.no_acl,
+        no_tablespaces=options.tablespace is not None,
+        replaced=(*plan.expected.tables, *plan.expected.schema_only) if options.selective else None,
+    )
+
+
+def watch(work: Work) -> Watch:
+    """Progress and log of pg_restore."""
+    counter = TableCounter(lambda tables: work.log.update(tables_done=tables))
+    return Watch(work.log.reader(counter.hear), work.cancelled)
+
+
+def compare(work: Work, plan: Plan, target: ConnectionInfo) -> None:
+    """Hold what came back to what was recorded. Raises `FingerprintMismatch`."""
+    found = differences(plan.expected, work.world.server.fingerprint(target))
+    if work.restore.options.selective:
+        # Beside the chosen tables stand what they use, and sequences that belong to none.
+        found = tuple(one for one in found if one.kind == "table" and one.expected is not None)
+    if found:
+        raise FingerprintMismatch(
+            f"what came back differs from what was there in {len(found)} places: {'; '.join(map(str, found[:3]))}",
+            hint="The live database was not touched. Verify the backup, see the log, or restore another one.",
+            facts={"differences": [str(difference) for difference in found]},
+        )

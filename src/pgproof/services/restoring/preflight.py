@@ -1,0 +1,186 @@
+"""Everything that would make a restore fail, found before anything is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
+from pgproof.domain.errors import Conflict, NotFound, PrivilegeMissing, RestoreFailed, VersionUnsupported
+from pgproof.domain.fingerprint import Fingerprint
+from pgproof.domain.manifest import Manifest
+from pgproof.domain.properties import DatabaseProperties
+from pgproof.domain.restore import RestoreMode, RestoreOptions, RestoreStep
+from pgproof.domain.table_of_contents import TableOfContents
+from pgproof.services import contents
+from pgproof.services.ports import ClientTools
+from pgproof.services.restoring.work import Work
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the preflight found: all that the steps after it need. `entries` is ``None`` for the whole archive."""
+
+    manifest: Manifest
+    client: ClientTools
+    server: Server
+    live_exists: bool
+    expected: Fingerprint
+    properties: DatabaseProperties
+    entries: tuple[int, ...] | None = None
+
+
+def prepare(work: Work) -> Plan:
+    """Read the manifest, look at the target, and raise for whatever stands in the way."""
+    work.begin(RestoreStep.PREFLIGHT)
+    world, options = work.world, work.restore.options
+    manifest = contents.read_manifest(world.storage, work.backup)
+    maintenance = world.server.maintenance(work.live)
+    server = world.server.identify(maintenance)
+    live_exists = work.restore.dbname in world.server.list_databases(maintenance)
+    _check_target(work, live_exists=live_exists)
+    _check_version(server, manifest, options)
+    client = world.tools.for_server(server.version, ServerVersion.parse(manifest.client_version))
+    if options.mode is not RestoreMode.IN_PLACE:
+        _check_may_create(server)
+    _check_roles_and_extensions(work, maintenance, manifest)
+    plan = Plan(
+        manifest=manifest,
+        client=client,
+        server=server,
+        live_exists=live_exists,
+        expected=manifest.fingerprint,
+        properties=_properties(manifest, options, server),
+    )
+    return _selected(work, plan) if options.selective else plan
+
+
+def _check_target(work: Work, *, live_exists: bool) -> None:
+    options, server = work.restore.options, work.world.server
+    if options.mode is RestoreMode.NEW_DATABASE:
+        if live_exists:
+            raise Conflict(
+                f"there is a database {work.restore.dbname!r} already",
+                hint="Choose another name with --to; an existing database is replaced by --mode swap only.",
+            )
+        return
+    if not live_exists:
+        if options.mode is RestoreMode.IN_PLACE:
+            raise Conflict(
+                f"there is no database {work.restore.dbname!r} to restore into",
+                hint="Use --mode swap, which makes it, or create it first.",
+            )
+        work.note(previous_database=None)
+        return
+    if options.mode is RestoreMode.SWAP and server.holds_catalog(work.live):
+        raise Conflict(
+            f"pgproof's own catalog lives in {work.live}: swapping it out would lose the record",
+            hint="Use --mode in-place or new-database, or give the catalog a database of its own (BACKUP_CATALOG_URL).",
+        )
+    if not options.drop_existing:
+        _check_empty(work)
+
+
+def _check_empty(work: Work) -> None:
+    found = work.world.server.user_objects(work.live)
+    if found:
+        listed = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+        raise Conflict(
+            f"the database {work.restore.dbname!r} is not empty: it holds {listed}",
+            hint="Let what exists be dropped, or restore into a new database.",
+            facts={"objects": list(found)},
+        )
+
+
+def _check_version(server: Server, manifest: Manifest, options: RestoreOptions) -> None:
+    taken_on = ServerVersion.parse(manifest.server_version)
+    if server.version.major < taken_on.major and not options.force:
+        raise VersionUnsupported(
+            f"the backup comes from PostgreSQL {taken_on}, the server is PostgreSQL {server.version}",
+            hint=f"Restore onto PostgreSQL {taken_on.major} or newer, or try it with --force: "
+            "it fails cleanly if the older server lacks something.",
+        )
+
+
+def _check_may_create(server: Server) -> None:
+    if not server.can_create_databases:
+        raise PrivilegeMissing(
+            f"the role {server.role!r} may not create databases, and a swap builds one beside the live one",
+            hint=f'Run as a superuser: ALTER ROLE "{server.role}" CREATEDB; or use --mode in-place.',
+        )
+
+
+def _check_roles_and_extensions(work: Work, maintenance: ConnectionInfo, manifest: Manifest) -> None:
+    options, server = work.restore.options, work.world.server
+    wanted: set[str] = set()
+    if not options.no_owner or not options.no_acl:
+        wanted = set(manifest.roles) | manifest.properties.roles
+    roles = sorted(wanted - server.list_roles(maintenance))
+    offered = server.list_available_extensions(maintenance)
+    extensions = sorted(set(manifest.fingerprint.extensions) - offered)
+    if not roles and not extensions:
+        return
+    missing = [*(f"role {role}" for role in roles), *(f"extension {name}" for name in extensions)]
+    statements = " ".join('CREATE ROLE "{}";'.format(role.replace('"', '""')) for role in roles)
+    mending = [
+        f"Run there: {statements}" if roles else "",
+        "Or restore without owners and grants: --no-owner --no-acl." if roles else "",
+        f"Install on the server: {', '.join(extensions)}." if extensions else "",
+    ]
+    raise RestoreFailed(
+        f"the server lacks what the backup needs: {', '.join(missing)}",
+        hint=" ".join(part for part in mending if part),
+        facts={"roles": roles, "extensions": extensions},
+    )
+
+
+def _properties(manifest: Manifest, options: RestoreOptions, server: Server) -> DatabaseProperties:
+    properties = manifest.properties
+    if options.no_owner:
+        properties = replace(properties, owner=server.role)
+    if options.no_acl:
+        settings = tuple(setting for setting in properties.settings if setting.role is None)
+        properties = replace(properties, grants=None, settings=settings)
+    if options.tablespace is not None:
+        properties = replace(properties, tablespace=options.tablespace)
+    return properties
+
+
+def _selected(work: Work, plan: Plan) -> Plan:
+    wanted = _wanted_tables(plan.manifest, work.restore.options)
+    world = work.world
+    found = contents.read_contents(
+        world.storage, world.streams, world.tools, plan.client, work.backup.folder, plan.manifest
+    )
+    fingerprint = plan.manifest.fingerprint
+    expected = Fingerprint(
+        tables={name: rows for name, rows in fingerprint.tables.items() if name in wanted.values()},
+        schema_only=fingerprint.schema_only & frozenset(wanted.values()),
+    )
+    return replace(plan, entries=_entries(found, wanted, plan.manifest, work.restore.options), expected=expected)
+
+
+def _entries(
+    found: TableOfContents, wanted: Mapping[int, str], manifest: Manifest, options: RestoreOptions
+) -> tuple[int, ...]:
+    if options.mode is RestoreMode.IN_PLACE:
+        return found.select_own(wanted, manifest.roles)
+    return found.select(wanted)
+
+
+def _wanted_tables(manifest: Manifest, options: RestoreOptions) -> Mapping[int, str]:
+    """OIDs and names of the chosen tables. Raises `NotFound` for names that the backup does not hold."""
+    oids = manifest.table_oids
+    by_name = {name: oid for name, oid in oids.items() if name in options.tables}
+    for schema in options.schemas:
+        inside = {name: oid for name, oid in oids.items() if name.startswith(f"{schema}.")}
+        if not inside:
+            raise NotFound(f"the backup holds no table in schema {schema}", hint="`pgproof show ID` lists its tables.")
+        by_name |= inside
+    missing = sorted(set(options.tables) - by_name.keys())
+    if missing:
+        raise NotFound(
+            f"the backup holds no table {', '.join(missing)}",
+            hint="Write schema and table as `pgproof show ID` prints them, such as public.orders.",
+        )
+    return {oid: name for name, oid in by_name.items()}

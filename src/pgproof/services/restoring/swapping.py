@@ -1,0 +1,50 @@
+"""Restore into a shadow database, compare it, and give it the name. A new database is a swap with nothing to keep."""
+
+from pgproof.domain.errors import SwapFailed
+from pgproof.domain.restore import RestoreStep
+from pgproof.services.completing import happened
+from pgproof.services.restoring import loading
+from pgproof.services.restoring.preflight import Plan
+from pgproof.services.restoring.work import Work
+
+
+def build(work: Work, plan: Plan) -> None:
+    """Create the shadow, load it, collect its statistics, compare it."""
+    server = work.world.server
+    work.begin(RestoreStep.CREATE_SHADOW)
+    server.create_shadow(work.database.connection, work.restore.shadow_database, plan.properties)
+    work.begin(RestoreStep.LOAD)
+    with loading.staged(work, plan) as place:
+        request = loading.request(work, plan, place, work.shadow)
+        work.world.tools.restore(plan.client, request, loading.watch(work))
+    if work.restore.options.run_analyze:
+        work.begin(RestoreStep.ANALYZE)
+        server.analyze(work.shadow)
+    work.begin(RestoreStep.COMPARE)
+    loading.compare(work, plan, work.shadow)
+    work.begin(RestoreStep.PROPERTIES)
+    server.apply_properties(work.database.connection, work.restore.shadow_database, plan.properties)
+
+
+def swap_in(work: Work) -> None:
+    """The switch. Raises `SwapFailed` only if the renames are known not to have happened."""
+    work.begin(RestoreStep.SWAP)
+    try:
+        seconds = work.world.server.swap(
+            work.database.connection,
+            live=work.restore.dbname,
+            incoming=work.restore.shadow_database,
+            outgoing=work.restore.previous_database,
+        )
+    except SwapFailed:
+        # A connection that breaks at the commit leaves the answer to the server's catalog.
+        if not happened(work.world.server, work.database, work.restore):
+            raise
+        seconds = work.timings()[RestoreStep.SWAP]
+    work.note(timings={**work.timings(), "refused": round(seconds, 3)})
+
+
+def drop_shadow(work: Work) -> None:
+    """Remove what was built, if anything was: the live database keeps its name and content."""
+    if work.restore.step not in (RestoreStep.PREFLIGHT, RestoreStep.SAFETY_BACKUP):
+        work.world.server.drop_database(work.database.connection, work.restore.shadow_database)

@@ -1,0 +1,68 @@
+"""A restore in the making: its record, its ports, its log."""
+
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+from pgproof.domain.backup import Backup
+from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.errors import Cancelled
+from pgproof.domain.restore import Restore, RestoreStep
+from pgproof.services.job_log import JobLog
+from pgproof.services.ports import Catalog, Clock, PostgresServer, PostgresTools, Storage, Streams
+
+
+@dataclass(frozen=True)
+class World:
+    """The ports that a restore works with."""
+
+    catalog: Catalog
+    storage: Storage
+    streams: Streams
+    server: PostgresServer
+    tools: PostgresTools
+    clock: Clock
+
+
+@dataclass
+class Work:
+    """One restore; `restore` is its record as it goes on."""
+
+    restore: Restore
+    backup: Backup
+    database: Database
+    world: World
+    log: JobLog
+    cancelled: Event
+    _begun_at: float | None = None
+
+    @property
+    def live(self) -> ConnectionInfo:
+        """The database that the restore is to end up in, whether it exists yet or not."""
+        return self.database.connection.to_database(self.restore.dbname)
+
+    @property
+    def shadow(self) -> ConnectionInfo:
+        """The database that is built beside it."""
+        return self.database.connection.to_database(self.restore.shadow_database)
+
+    def begin(self, step: RestoreStep) -> None:
+        """Record a step before it starts, and the last one's time. Raises `Cancelled`."""
+        if self.cancelled.is_set():
+            raise Cancelled("the job was cancelled")
+        timings = self.timings()
+        self._begun_at = self.world.clock.monotonic()
+        self.note(step=step, timings=timings)
+        self.log.step(step)
+
+    def note(self, **changes: Any) -> None:
+        """Change the record."""
+        self.restore = replace(self.restore, **changes)
+        self.world.catalog.save_restore(self.restore)
+
+    def timings(self) -> dict[str, float]:
+        """Seconds of every step, the present one until now included."""
+        if self._begun_at is None:
+            return dict(self.restore.timings)
+        seconds = self.world.clock.monotonic() - self._begun_at
+        return {**self.restore.timings, self.restore.step: round(seconds, 3)}
