@@ -71,7 +71,7 @@ def history(count: int, databases: int) -> list[Backup]:
                 held=number % 100 == 1,
             )
         )
-    return made
+    return sorted(made, key=lambda backup: backup.created_at)  # as the catalog returns them
 
 
 def measure(policy: RetentionPolicy, backups: Sequence[Backup], rounds: int) -> tuple[list[float], int]:

@@ -158,7 +158,7 @@ class CommandLine:
         self.catalog = MemoryCatalog()
         self.catalog.add_database("shop", ConnectionInfo("shop", "db", 5432, "app"))
         self.storage = MemoryStorage()
-        self.server = MemoryServer("shop")
+        self.server = MemoryServer(shop=1)
         self.clock = FakeClock()
         self.backups = FakeBackups(self.catalog)
         self.settled: tuple[str, ...] = ()

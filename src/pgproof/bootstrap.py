@@ -12,7 +12,9 @@ from pgproof import __version__
 from pgproof.adapters.catalog import PostgresCatalog, prepare_catalog
 from pgproof.adapters.embedded import EmbeddedServer, wheel_binaries
 from pgproof.adapters.key_file import read_or_create_key
+from pgproof.adapters.postgres.connect import parse_url
 from pgproof.adapters.postgres.server import LivePostgresServer
+from pgproof.adapters.postgres.staging import Staging
 from pgproof.adapters.postgres.tools import LocalTools
 from pgproof.adapters.seal import FernetSeal
 from pgproof.adapters.storage.factory import open_storage
@@ -45,7 +47,7 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class App:
-    """Everything that an entry point works with. `settled` tells what became of jobs whose process died."""
+    """Everything that an entry point works with. `settled` tells what became of what dead processes left."""
 
     settings: Settings
     catalog: Catalog
@@ -87,26 +89,25 @@ def open_app(settings: Settings) -> Iterator[App]:
     """Wire the application for the length of a `with` block.
 
     Starts the embedded server where the settings name no other, brings the catalog to the newest revision,
-    and settles jobs whose process died.
+    and settles what processes that died have left behind.
     """
+    cleared = Staging(settings.staging_folder).remove_abandoned()
     with ExitStack() as stack:
-        server = LivePostgresServer(settings.lock_wait_seconds)
         tools = make_tools(settings)
-        catalog_at, default = _places(settings, server, stack)
+        catalog_at, embedded = _places(settings, stack)
         prepare_catalog(catalog_at)
         seal = FernetSeal(settings.secret_key or read_or_create_key(settings.home / "secret.key"))
         catalog = stack.enter_context(closing(PostgresCatalog(catalog_at, seal)))
-        yield _wire(settings, catalog, server, tools, default)
+        server = LivePostgresServer(settings.lock_wait_seconds, catalog.installation())
+        yield _wire(settings, catalog, server, tools, embedded, cleared)
 
 
-def _places(
-    settings: Settings, server: PostgresServer, stack: ExitStack
-) -> tuple[ConnectionInfo, ConnectionInfo | None]:
-    """Where the catalog is, and the first protected database."""
+def _places(settings: Settings, stack: ExitStack) -> tuple[ConnectionInfo, ConnectionInfo | None]:
+    """Where the catalog is, and the embedded server's own database where that server runs."""
     if settings.catalog_url is not None:
-        return server.parse_url(settings.catalog_url.reveal()), settings.first_database
+        return parse_url(settings.catalog_url.reveal()), None
     embedded = stack.enter_context(embedded_server(settings.home).running())
-    return embedded.to_database(_CATALOG_DATABASE), settings.first_database or embedded
+    return embedded.to_database(_CATALOG_DATABASE), embedded
 
 
 def _wire(
@@ -114,12 +115,13 @@ def _wire(
     catalog: Catalog,
     server: PostgresServer,
     tools: PostgresTools,
-    default: ConnectionInfo | None,
+    embedded: ConnectionInfo | None,
+    cleared: Sequence[str],
 ) -> App:
     storage = make_storage(settings)
     streams = CompressedStreams()
     clock = SystemClock()
-    databases = DatabaseService(catalog, server, tools, default)
+    databases = DatabaseService(catalog, server, tools, settings.first_database, embedded)
     backups = BackupService(
         catalog=catalog,
         storage=storage,
@@ -170,5 +172,5 @@ def _wire(
         restores=restores,
         recovery=recovery,
         expiry=expiry,
-        settled=recovery.settle(),
+        settled=[*cleared, *recovery.settle()],
     )

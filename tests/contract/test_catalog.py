@@ -1,15 +1,17 @@
 """What every catalog promises: the same assertions on the one in memory and on PostgreSQL."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
 
 from pgproof.domain.archive import ArchiveFormat, Compression
-from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger, tombstone
 from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import Conflict, NotFound
 from pgproof.domain.restore import RestoreOptions, RestoreStatus, RestoreStep
@@ -85,7 +87,7 @@ def test_a_database_without_password_has_none_afterwards(any_catalog: Catalog) -
 
 def test_a_name_is_registered_only_once(any_catalog: Catalog) -> None:
     any_catalog.add_database("shop", SHOP)
-    with pytest.raises(Conflict, match="'shop'"):
+    with pytest.raises(Conflict, match='"shop"'):
         any_catalog.add_database("shop", replace(SHOP, host="other"))
     assert any_catalog.get_database("shop").connection == SHOP
 
@@ -103,6 +105,13 @@ def test_a_connection_can_be_stored_anew(any_catalog: Catalog) -> None:
     assert any_catalog.get_database("shop") == moved
 
 
+def test_it_is_known_whether_the_settings_registered_a_database(any_catalog: Catalog) -> None:
+    added = any_catalog.add_database("shop", SHOP, from_settings=True)
+    assert any_catalog.get_database("shop") == added == Database(added.id, "shop", SHOP, from_settings=True)
+    any_catalog.update_database(replace(added, from_settings=False))
+    assert any_catalog.list_databases() == [replace(added, from_settings=False)]
+
+
 def test_a_removed_database_leaves_its_backups(any_catalog: Catalog) -> None:
     any_catalog.add_database("shop", SHOP)
     backup = new_backup(any_catalog)
@@ -112,11 +121,11 @@ def test_a_removed_database_leaves_its_backups(any_catalog: Catalog) -> None:
 
 
 def test_an_unknown_database_is_not_found(any_catalog: Catalog) -> None:
-    with pytest.raises(NotFound, match="'shop'"):
+    with pytest.raises(NotFound, match='"shop"'):
         any_catalog.get_database("shop")
-    with pytest.raises(NotFound, match="'shop'"):
+    with pytest.raises(NotFound, match='"shop"'):
         any_catalog.remove_database("shop")
-    with pytest.raises(NotFound, match="'shop'"):
+    with pytest.raises(NotFound, match='"shop"'):
         any_catalog.update_database(Database(1, "shop", SHOP))
 
 
@@ -166,6 +175,9 @@ def test_every_field_of_a_backup_is_kept(any_catalog: Catalog) -> None:
         expires_at=NOW + timedelta(days=7),
         held=True,
         verified_at=NOW + timedelta(hours=2),
+        held_until=NOW + timedelta(days=1),
+        deletion_started_at=NOW + timedelta(days=2),
+        deletion_target=BackupStatus.EXPIRED,
     )
     any_catalog.save_backup(done, expected=BackupStatus.RUNNING)
     assert any_catalog.get_backup(pending.id) == done
@@ -200,6 +212,58 @@ def test_fields_can_change_while_the_status_stays(any_catalog: Catalog) -> None:
     assert any_catalog.get_backup(backup.id) == held
 
 
+def test_a_change_is_made_to_what_is_stored_now(any_catalog: Catalog) -> None:
+    backup = completed(any_catalog)
+    any_catalog.change_backup(backup.id, lambda stored: replace(stored, held=True))
+    changed = any_catalog.change_backup(backup.id, lambda stored: replace(stored, verified_at=NOW))
+    assert changed == any_catalog.get_backup(backup.id) == replace(backup, held=True, verified_at=NOW)
+
+
+def test_a_change_that_raises_stores_nothing(any_catalog: Catalog) -> None:
+    backup = completed(any_catalog)
+
+    def refuse(stored: Backup) -> Backup:
+        raise Conflict(f"not {stored.id}")
+
+    with pytest.raises(Conflict, match=f"not {backup.id}"):
+        any_catalog.change_backup(backup.id, refuse)
+    with pytest.raises(Conflict, match="completed cannot become running"):
+        any_catalog.change_backup(backup.id, lambda stored: replace(stored, status=BackupStatus.RUNNING))
+    assert any_catalog.get_backup(backup.id) == backup
+
+
+def test_changes_at_the_same_moment_are_all_kept(any_catalog: Catalog) -> None:
+    backup = completed(any_catalog, size=0)
+
+    def grow(_: int) -> None:
+        any_catalog.change_backup(backup.id, lambda stored: replace(stored, file_size=(stored.file_size or 0) + 1))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(grow, range(40)))
+    assert any_catalog.get_backup(backup.id).file_size == 40
+
+
+def test_backups_that_are_present_come_oldest_first_and_without_those_that_are_gone(any_catalog: Catalog) -> None:
+    young = new_backup(any_catalog, "shop", now=NOW)
+    old = completed(any_catalog, "app", now=NOW - HOUR)
+    for path in ((BackupStatus.EXPIRED,), (BackupStatus.DELETED,)):
+        advance(any_catalog, completed(any_catalog), path=path)
+    assert any_catalog.present_backups() == [old, young]
+
+
+def test_what_is_being_deleted_is_present_but_not_counted_as_usable(any_catalog: Catalog) -> None:
+    late, early, gone = (
+        any_catalog.change_backup(completed(any_catalog).id, partial(tombstone, target=BackupStatus.DELETED, now=when))
+        for when in (NOW + HOUR, NOW, NOW)
+    )
+    any_catalog.change_backup(gone.id, lambda stored: replace(stored, status=BackupStatus.DELETED))
+    completed(any_catalog, size=7)
+    assert any_catalog.unfinished_deletions() == [early, late]
+    assert {one.id for one in any_catalog.present_backups()} > {late.id, early.id}
+    found = any_catalog.backup_stats()
+    assert (found.total_backups, found.completed_backups, found.total_size) == (3, 1, 7)
+
+
 @pytest.mark.parametrize("unknown", [0, -1, 4711, 2**63, 10**30])
 def test_an_unknown_id_is_not_found(any_catalog: Catalog, unknown: int) -> None:
     backup = new_backup(any_catalog)
@@ -209,6 +273,8 @@ def test_an_unknown_id_is_not_found(any_catalog: Catalog, unknown: int) -> None:
         any_catalog.get_restore(unknown)
     with pytest.raises(NotFound, match=str(unknown)):
         any_catalog.save_backup(replace(backup, id=unknown), expected=BackupStatus.PENDING)
+    with pytest.raises(NotFound, match=str(unknown)):
+        any_catalog.change_backup(unknown, lambda stored: stored)
 
 
 def test_backups_are_listed_newest_first_and_up_to_a_limit(any_catalog: Catalog) -> None:
@@ -278,6 +344,7 @@ def test_every_field_of_a_restore_is_kept(any_catalog: Catalog) -> None:
         timings={"load": 1.5, "swap": 0.01},
         error_message="nothing",
         error_details={"differences": [{"kind": "table"}]},
+        databases_dropped_at=NOW + timedelta(days=2),
     )
     any_catalog.save_restore(changed)
     assert any_catalog.get_restore(restore.id) == changed
@@ -295,7 +362,35 @@ def test_restores_are_listed_newest_first_and_unfinished_ones_oldest_first(any_c
     any_catalog.save_restore(third)
     assert any_catalog.list_restores() == [fourth, third, second, first]
     assert any_catalog.list_restores(limit=1) == [fourth]
+    other = replace(any_catalog.create_restore(completed(any_catalog), "shop", RestoreOptions(), NOW), database="other")
+    any_catalog.save_restore(other)
+    assert any_catalog.list_restores(backup_id=other.backup_id) == [other]
+    assert any_catalog.list_restores(database="other") == [other]
+    assert any_catalog.list_restores(backup_id=backup.id, database="other") == []
+    other = replace(other, status=RestoreStatus.COMPLETED)
+    any_catalog.save_restore(other)
     assert any_catalog.unfinished_restores() == [first, third, fourth]
+
+
+def test_restores_that_keep_a_database_come_oldest_first(any_catalog: Catalog) -> None:
+    backup = completed(any_catalog)
+    changes: list[dict[str, Any]] = [
+        {"status": RestoreStatus.COMPLETED, "undo_until": NOW},
+        {"status": RestoreStatus.UNDONE, "undo_until": NOW},
+        {"status": RestoreStatus.COMPLETED, "undo_until": NOW, "previous_database": None},
+        {"status": RestoreStatus.COMPLETED, "undo_until": None},
+        {"status": RestoreStatus.COMPLETED, "undo_until": NOW, "databases_dropped_at": NOW},
+        {"status": RestoreStatus.UNDOING, "undo_until": NOW},
+        {"status": RestoreStatus.FAILED, "undo_until": NOW},
+    ]
+    made = []
+    for number, change in enumerate(changes):
+        restore = any_catalog.create_restore(backup, "shop", RestoreOptions(), NOW - number * HOUR)
+        made.append(replace(restore, **change))
+        any_catalog.save_restore(made[-1])
+    kept = any_catalog.keeping_restores()
+    assert kept == [made[1], made[0]]
+    assert [restore.kept_database for restore in kept] == [made[1].shadow_database, made[0].previous_database]
 
 
 def test_a_restore_needs_a_backup_that_exists(any_catalog: Catalog) -> None:

@@ -19,6 +19,7 @@ from pgproof.domain.restore import (
     previous_name,
     shadow_name,
 )
+from pgproof.domain.wording import in_quotes
 from pgproof.services.ports import BackupFilter, BackupStats, Lock
 
 
@@ -35,21 +36,26 @@ class MemoryCatalog:
         self._logs: dict[tuple[Lock, int], list[str]] = {}
         self._owned: set[tuple[Lock, int]] = set()
 
-    def add_database(self, name: str, connection: ConnectionInfo) -> Database:
+    def installation(self) -> str:
+        return "00000000-0000-0000-0000-000000000001"
+
+    def add_database(self, name: str, connection: ConnectionInfo, *, from_settings: bool = False) -> Database:
         with self._answering():
             if name in self._databases:
-                raise Conflict(f"a database named {name!r} is registered already")
-            self._databases[name] = Database(self._next_id(), name, connection)
+                raise Conflict(f"a database named {in_quotes(name)} is registered already")
+            self._databases[name] = Database(self._next_id(), name, connection, from_settings)
             return self._databases[name]
 
     def update_database(self, database: Database) -> None:
         stored = self.get_database(database.name)
-        self._databases[stored.name] = replace(stored, connection=database.connection)
+        self._databases[stored.name] = replace(
+            stored, connection=database.connection, from_settings=database.from_settings
+        )
 
     def get_database(self, name: str) -> Database:
         with self._answering():
             if name not in self._databases:
-                raise NotFound(f"no database named {name!r} is registered")
+                raise NotFound(f"no database named {in_quotes(name)} is registered")
             return self._databases[name]
 
     def list_databases(self) -> Sequence[Database]:
@@ -168,9 +174,16 @@ class MemoryCatalog:
     def save_restore(self, restore: Restore) -> None:
         self._restores[self.get_restore(restore.id).id] = restore
 
-    def list_restores(self, limit: int = 50) -> Sequence[Restore]:
+    def list_restores(
+        self, limit: int = 50, *, backup_id: int | None = None, database: str | None = None
+    ) -> Sequence[Restore]:
         with self._answering():
-            return self._restores_by_age()[::-1][:limit]
+            found = [
+                restore
+                for restore in self._restores_by_age()[::-1]
+                if backup_id in (None, restore.backup_id) and database in (None, restore.database)
+            ]
+            return found[:limit]
 
     def unfinished_restores(self) -> Sequence[Restore]:
         with self._answering():

@@ -5,19 +5,22 @@ from pgproof.domain.errors import ServerUnreachable
 
 
 class MemoryServer:
-    """`databases` are the names that it holds; while `unreachable` is set every call is refused."""
+    """`databases` maps the names that it holds to OIDs; while `unreachable` is set every call is refused."""
 
-    def __init__(self, *databases: str) -> None:
-        self.databases = set(databases)
+    def __init__(self, **databases: int) -> None:
+        self.databases = databases
         self.unreachable = False
 
-    def list_databases(self, connection: ConnectionInfo) -> frozenset[str]:
+    def list_databases(self, connection: ConnectionInfo) -> dict[str, int]:
         self._answer(connection)
-        return frozenset(self.databases)
+        return dict(self.databases)
 
-    def drop_database(self, connection: ConnectionInfo, name: str) -> None:
+    def drop_database(self, connection: ConnectionInfo, name: str, oid: int) -> bool:
         self._answer(connection)
-        self.databases.discard(name)
+        if self.databases.get(name) != oid:
+            return False
+        del self.databases[name]
+        return True
 
     def _answer(self, connection: ConnectionInfo) -> None:
         if self.unreachable:

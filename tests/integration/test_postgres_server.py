@@ -309,13 +309,16 @@ class TestSwap:
         assert server.sql(gone, "SELECT 1") == [(1,)]
 
 
-def test_dropping_a_database_ends_its_sessions_and_twice_is_no_error(
+def test_dropping_a_database_ends_its_sessions_and_spares_another_of_the_same_name(
     postgres: LivePostgresServer, server: Server
 ) -> None:
     database = server.create_database()
     session = connect(database)
-    postgres.drop_database(server.connection, database.dbname)
-    postgres.drop_database(server.connection, database.dbname)
+    oid = postgres.list_databases(server.connection)[database.dbname]
+    assert not postgres.drop_database(server.connection, database.dbname, oid + 1)
+    assert database.dbname in postgres.list_databases(server.connection)
+    assert postgres.drop_database(server.connection, database.dbname, oid)
+    assert not postgres.drop_database(server.connection, database.dbname, oid)
     assert database.dbname not in postgres.list_databases(server.connection)
     with suppress(psycopg.Error):
         session.close()

@@ -1,7 +1,10 @@
 """What the tools are called with: no password, no foreign settings, every name quoted."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from pgproof.adapters.postgres import commands
@@ -9,7 +12,7 @@ from pgproof.adapters.postgres.process import Command
 from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.database import ConnectionInfo, ServerVersion
 from pgproof.domain.secret import Secret
-from pgproof.services.ports import ClientTools, DumpRequest, Relation
+from pgproof.services.ports import ClientTools, DumpRequest, Relation, RestoreRequest
 
 TOOLS = ClientTools(ServerVersion(180004), Path("/opt/pg/bin"), "PATH")
 PASSWORD = "correct horse 'battery' staple"
@@ -19,8 +22,11 @@ CONNECTION = ConnectionInfo(
 )  # fmt: skip
 BASE = {"PATH": "/bin", "PGHOST": "elsewhere", "PGPASSWORD": "other", "BACKUP_SECRET_KEY": "key", "LC_ALL": "de_DE"}
 REQUEST = DumpRequest(
-    CONNECTION, "00000003-1", ArchiveFormat.CUSTOM, 1, (Relation(1, "Odd.Schema", 'ta"ble', "n"),), ("pgproof",), 60
+    CONNECTION, "00000003-1", ArchiveFormat.CUSTOM, 1, (Relation(1, "Odd.Schema", 'ta"ble', "n"),), ("pgproof",)
 )
+
+
+RESTORE = RestoreRequest(Path("/staging/x"), CONNECTION, jobs=4, settings={"work_mem": "64 MB", "a": "b\\c"})
 
 
 def all_commands() -> list[Command]:
@@ -28,7 +34,9 @@ def all_commands() -> list[Command]:
         commands.dump(TOOLS, REQUEST, BASE, None),
         commands.dump(TOOLS, REQUEST, BASE, Path("/staging/x")),
         commands.dump_globals(TOOLS, CONNECTION, BASE, passwords=True),
-        commands.restore(TOOLS, Path("/staging/x"), CONNECTION, BASE, jobs=4),
+        commands.restore(TOOLS, RESTORE, BASE, entry_list=None),
+        commands.restore_script(TOOLS, RESTORE, BASE, entry_list=Path("/staging/l"), one_transaction=True),
+        commands.psql(TOOLS, RESTORE, BASE),
         commands.list_contents(TOOLS, None, BASE),
     ]
 
@@ -68,4 +76,19 @@ def test_tables_without_their_rows_are_named_exactly() -> None:
 
 
 def test_a_restore_ends_at_the_first_error() -> None:
-    assert "--exit-on-error" in commands.restore(TOOLS, Path("/x"), CONNECTION, BASE, jobs=2).argv
+    assert "--exit-on-error" in commands.restore(TOOLS, RESTORE, BASE, entry_list=None).argv
+    assert "--set=ON_ERROR_STOP=1" in commands.psql(TOOLS, RESTORE, BASE).argv
+
+
+def test_settings_of_a_session_are_written_by_libpqs_rules() -> None:
+    command = commands.restore(TOOLS, RESTORE, BASE, entry_list=None)
+    assert command.environment["PGOPTIONS"] == r"-c work_mem=64\ MB -c a=b\\c"
+    assert "PGOPTIONS" not in commands.dump(TOOLS, REQUEST, BASE, None).environment
+
+
+@pytest.mark.parametrize(("encoding", "codec"), [("LATIN1", "latin1"), ("WIN1252", "cp1252"), ("UTF8", "utf-8")])
+def test_names_of_tables_to_leave_out_are_bytes_in_the_databases_encoding(encoding: str, codec: str) -> None:
+    request = replace(REQUEST, encoding=encoding, excluded_data=(Relation(1, "public", "protokollé", "n"),))
+    argv = commands.dump(TOOLS, request, BASE, None).argv
+    given = next(argument for argument in argv if argument.startswith("--exclude-table-data="))
+    assert "protokollé".encode(codec) in os.fsencode(given)

@@ -31,12 +31,12 @@ def holds(name: str, words: str) -> bool:
 
 
 def names(tree: ast.AST) -> Iterator[str]:
-    """Every name that a module's code gives or uses."""
+    """Every name that a module gives: what it takes from a library is called what the library calls it."""
     for node in ast.walk(tree):
         match node:
-            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.alias(name=name):
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
                 yield name
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.keyword(arg=str(name)):
+            case ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 yield name
             case _:
                 pass

@@ -1,6 +1,7 @@
 """Child processes are heard, masked, ended as a group, and never left behind."""
 
 import os
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -74,6 +75,44 @@ def test_cancelling_ends_the_whole_group(tmp_path: Path) -> None:
         with pytest.raises(Cancelled):
             process.wait()
     assert_gone(pids[0])
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["while its output is read", "while it is waited for"])
+def test_workers_that_lose_their_leader_end_with_it(tmp_path: Path, read: bool) -> None:
+    survived = tmp_path / "a worker lived on"
+    with start(shell(f"(sleep 4; touch '{survived}') & kill -9 $$"), watch()[1]) as process:
+        if read:
+            assert b"".join(process.output()) == b""
+        assert process.wait() == -9
+        assert not survived.exists()
+
+
+def test_cancelling_ends_the_wait_for_the_last_words_of_a_process_that_left_the_group(tmp_path: Path) -> None:
+    cancelled, escaped = threading.Event(), threading.Event()
+    spoke = tmp_path / "it was waited for"
+    pids: list[int] = []
+
+    def hear(line: str) -> None:
+        pids.append(int(line))
+        escaped.set()
+
+    script = f"setsid sh -c 'echo $$ >&2; sleep 8; touch \"{spoke}\"' & sleep 600"
+    with start(shell(script), Watch(hear, cancelled)) as process:
+        assert escaped.wait(30)
+        cancelled.set()
+        with pytest.raises(Cancelled):
+            process.wait()
+        assert not spoke.exists()
+    os.killpg(pids[0], signal.SIGKILL)
+
+
+def test_a_tool_that_ends_well_although_it_was_cancelled_has_done_its_work() -> None:
+    cancelled, ready = threading.Event(), threading.Event()
+    script = "trap 'exit 0' TERM; echo ready >&2; while :; do sleep 0.05; done"
+    with start(shell(script), Watch(lambda _: ready.set(), cancelled)) as process:
+        assert ready.wait(30)
+        cancelled.set()
+        assert process.wait() == 0
 
 
 def test_a_timeout_ends_the_tool() -> None:

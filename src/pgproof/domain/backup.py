@@ -77,7 +77,7 @@ class BackupOptions:
         return compression_for(self.compression_level, self.compression)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Backup:
     """A row of the catalog's `backup_jobs`. Sizes are bytes, durations whole seconds, times aware.
 
@@ -149,7 +149,10 @@ def tombstone(backup: Backup, target: BackupStatus, now: datetime) -> Backup:
     if backup.being_deleted:
         return backup
     if backup.status in GONE and backup.status is target:
-        raise Conflict(f"backup {backup.id} is {backup.status} already")
+        raise Conflict(
+            f"backup {backup.id} is {backup.status} already",
+            hint="Nothing of it is stored any more; `pgproof list` shows what there is.",
+        )
     if backup.status in UNFINISHED:
         raise Conflict(f"backup {backup.id} is {backup.status}", hint="Wait until it has ended.")
     if backup.is_held(now):

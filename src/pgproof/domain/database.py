@@ -8,6 +8,7 @@ from typing import Self
 
 from pgproof.domain.errors import InvalidInput
 from pgproof.domain.secret import Secret
+from pgproof.domain.wording import in_quotes, plain
 
 OLDEST_SERVER = 13
 
@@ -43,7 +44,7 @@ class ServerVersion:
         """Read "18.4", "16.14 (Debian ...)" or "19beta1". Raises `InvalidInput`."""
         found = _VERSION_TEXT.match(text.strip())
         if not found:
-            raise InvalidInput(f"{text!r} is not a PostgreSQL version")
+            raise InvalidInput(f"{in_quotes(text)} is not a PostgreSQL version")
         return cls(int(found[1]) * 10_000 + int(found[2] or 0))
 
     def __str__(self) -> str:
@@ -65,6 +66,13 @@ class ConnectionInfo:
         """The same server and role, another database."""
         return replace(self, dbname=dbname)
 
+    def with_settings(self, settings: Mapping[str, str]) -> "ConnectionInfo":
+        """The same database, for sessions that begin with these settings of the server."""
+        if not settings:
+            return self
+        words = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        return replace(self, options={**self.options, "options": words})
+
     def same_place(self, other: "ConnectionInfo") -> bool:
         """Whether both name the same database by the same address."""
         return (self.host, self.port, self.dbname) == (other.host, other.port, other.dbname)
@@ -76,17 +84,26 @@ class ConnectionInfo:
             return f"socket {self.host}"
         return f"{self.host or 'local socket'}:{self.port}"
 
+    @property
+    def with_role(self) -> str:
+        """Database, address and role, for people."""
+        return f"{self} as {plain(self.user)}" if self.user else str(self)
+
     def __str__(self) -> str:
-        return f"{self.dbname!r} on {self.address}"
+        return f"{in_quotes(self.dbname)} on {self.address}"
 
 
 @dataclass(frozen=True)
 class Database:
-    """One protected PostgreSQL database: what pg_dump dumps."""
+    """One protected PostgreSQL database: what pg_dump dumps.
+
+    `from_settings` tells that the settings registered it, not a person: its address follows theirs.
+    """
 
     id: int
     name: str
     connection: ConnectionInfo
+    from_settings: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +124,7 @@ def check_name(name: str) -> str:
     """A registered name as it is, or `InvalidInput`: it becomes a folder name and a lookup key."""
     if not name or name != name.strip() or len(name) > _NAME_LIMIT or not name.isprintable():
         raise InvalidInput(
-            f"{name!r} cannot be the name of a protected database",
+            f"{in_quotes(name)} cannot be the name of a protected database",
             hint=f"Use 1 to {_NAME_LIMIT} printable characters without leading or trailing spaces.",
         )
     return name

@@ -1,7 +1,7 @@
 """What a database held in one snapshot, and the differences between two such records."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -9,20 +9,33 @@ class SequencePosition:
     """Where a sequence stood. It is not transactional, so it may move while the dump runs.
 
     `settled` tells that it stood still from the fingerprint to the end of the dump: only then can the
-    archive be held to the exact value. Otherwise the archive holds a value at or after this one.
+    archive be held to the exact value. One that only moved on (`bounded`) is held to this value or a later
+    one; one that may have cycled or was set back, to nothing.
     """
 
     last_value: int
     is_called: bool
     increment: int = 1
     settled: bool = True
+    bounded: bool = True
 
     def accepts(self, other: "SequencePosition") -> bool:
         """Whether a restored sequence may stand at `other`."""
         if self.settled:
             return (self.last_value, self.is_called) == (other.last_value, other.is_called)
-        ahead = (other.last_value - self.last_value) * (1 if self.increment > 0 else -1)
-        return ahead >= 0
+        return not self.bounded or not self.is_ahead_of(other)
+
+    def is_ahead_of(self, other: "SequencePosition") -> bool:
+        """Whether `other` is a position that this sequence has passed already."""
+        return (self.last_value - other.last_value) * (1 if self.increment > 0 else -1) > 0
+
+    def moved_to(self, later: "SequencePosition | None") -> "SequencePosition":
+        """This position, knowing where the sequence stood when the dump had ended (``None``: dropped)."""
+        if later is None:
+            return replace(self, settled=False, bounded=False)
+        if (self.last_value, self.is_called) == (later.last_value, later.is_called):
+            return self
+        return replace(self, settled=False, bounded=self.bounded and not self.is_ahead_of(later))
 
 
 @dataclass(frozen=True)

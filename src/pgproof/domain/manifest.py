@@ -32,7 +32,10 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that a restore needs to know, without any catalog."""
+    """Everything that a restore needs to know, without any catalog.
+
+    `excluded_data` names the tables whose rows were left out on purpose: they come back empty.
+    """
 
     product_version: str
     backup_id: int
@@ -51,6 +54,7 @@ class Manifest:
     properties: DatabaseProperties
     roles: tuple[str, ...]
     table_oids: Mapping[str, int] = field(default_factory=dict)
+    excluded_data: tuple[str, ...] = ()
 
     @property
     def archive(self) -> StoredObject:
@@ -114,6 +118,7 @@ class Manifest:
             properties=_properties(body["properties"]),
             roles=tuple(_text(role) for role in body["roles"]),
             table_oids={_text(name): _integer(oid) for name, oid in body.get("table_oids", {}).items()},
+            excluded_data=tuple(_text(name) for name in body.get("excluded_data", ())),
         )
 
 

@@ -41,6 +41,7 @@ class DatabaseProperties:
     connection_limit: int = -1
     comment: str | None = None
     has_public_schema: bool = True
+    is_template: bool = False
     settings: tuple[Setting, ...] = ()
     grants: tuple[Grant, ...] | None = None
 

@@ -95,7 +95,8 @@ class Restore:
     """A row of the catalog's `restore_jobs`. `timings` are seconds by step.
 
     `database` is the registered name, `dbname` the live database's; `previous_database` is ``None`` where
-    there was none to keep. `transaction` is the number of the one that replaced contents in place.
+    there was none to keep. `live_oid` and `shadow_oid` tell those databases from any other that gets their
+    names: in a swap names pass on, OIDs stay. `transaction` is the number of the one that replaced contents in place.
     """
 
     id: int
@@ -115,6 +116,8 @@ class Restore:
     undo_until: datetime | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     transaction: str | None = None
+    live_oid: int | None = None
+    shadow_oid: int | None = None
     error_message: str | None = None
     error_details: Mapping[str, Any] = field(default_factory=dict)
     databases_dropped_at: datetime | None = None

@@ -52,6 +52,11 @@ class RetentionPolicy:
         return f"{', '.join(parts)}, at least {self.minimum_redundancy} of each database, time zone {self.zone}"
 
     @property
+    def by_calendar(self) -> bool:
+        """Whether days, weeks, months or years count."""
+        return any((self.keep_daily, self.keep_weekly, self.keep_monthly, self.keep_yearly))
+
+    @property
     def by_age_alone(self) -> bool:
         """Whether no count keeps anything."""
         return not any(getattr(self, name) for name in COUNTED)

@@ -5,6 +5,8 @@ import re
 _URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/]+@", re.IGNORECASE)
 _PASSWORD_WORD = re.compile(r"(\b(?:pg)?(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
 
+_SHORTEST = 4
+
 
 class Secret:
     """Holds a password or key so that printing, logging or comparing an object cannot leak it."""
@@ -31,10 +33,16 @@ class Secret:
 
 
 def without_secrets(text: str, *secrets: Secret | None) -> str:
-    """`text` with every given secret masked: tools quote what they were given."""
-    for secret in secrets:
-        if secret is not None and secret.reveal():
-            text = text.replace(secret.reveal(), "***")
+    """`text` with every given secret masked: tools quote what they were given.
+
+    One of fewer than four characters is part of many words, and masking all of them would leave no message to
+    read; it is masked where the text itself says that a password follows.
+    """
+    for value in (secret.reveal() for secret in secrets if secret is not None):
+        if len(value) >= _SHORTEST:
+            text = text.replace(value, "***")
+        elif value:
+            text = without_url_passwords(text)
     return text
 
 

@@ -1,6 +1,5 @@
 """Backups: asking for one, taking it, verifying it, deleting it."""
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
@@ -14,7 +13,6 @@ from pgproof.domain.errors import (
     IntegrityError,
     ObjectMissing,
     PgproofError,
-    StorageError,
 )
 from pgproof.domain.manifest import Manifest
 from pgproof.domain.table_of_contents import TableOfContents
@@ -188,16 +186,18 @@ class BackupService:
         return finished
 
     def _record_failure(self, backup: Backup, error: BaseException, log: JobLog) -> None:
+        """Record first, remove after: only a row that is known to have failed has nothing to lose.
+
+        A catalog that is away leaves both to recovery, which may find the backup whole.
+        """
         log.log(f"failed: {error}")
-        try:
-            remove_objects(self._storage, backup.folder)
-        except StorageError as left:
-            log.log(f"unfinished objects stay behind in {backup.folder}: {left}")
         cancelled = isinstance(error, Cancelled | KeyboardInterrupt)
         status = BackupStatus.CANCELLED if cancelled else BackupStatus.FAILED
-        # The catalog may be what failed; recovery settles the row then.
-        with suppress(PgproofError):
+        try:
             self._finish(replace(backup, **described(error)), status)
+            remove_objects(self._storage, backup.folder)
+        except PgproofError as left:
+            log.log(f"left for recovery in {backup.folder}: {left}")
 
 
 def check_usable(backup: Backup) -> None:

@@ -41,7 +41,7 @@ def _held_until(backup: Backup, end: datetime) -> Backup:
 def happened(server: PostgresServer, database: Database, restore: Restore) -> bool:
     """Whether a restore that ended at this step has changed the live database.
 
-    In place the server's record of the transaction tells, in a swap the names that it has now. Raises
+    In place the server's record of the transaction tells, in a swap which database has the name now. Raises
     `PostgresError` where the server cannot be asked.
     """
     match restore.step:
@@ -52,7 +52,27 @@ def happened(server: PostgresServer, database: Database, restore: Restore) -> bo
             return server.transaction_committed(connection, restore.transaction)
         case RestoreStep.SWAP:
             names = server.list_databases(server.maintenance(database.connection))
-            return restore.shadow_database not in names and restore.dbname in names
+            return restore.shadow_oid is not None and names.get(restore.dbname) == restore.shadow_oid
         case RestoreStep.ANALYZE:
             return restore.options.mode is RestoreMode.IN_PLACE
     return False
+
+
+def undone(server: PostgresServer, database: Database, restore: Restore) -> bool:
+    """Whether an undo has put the previous database back. Raises `PostgresError`."""
+    names = server.list_databases(server.maintenance(database.connection))
+    return restore.live_oid is not None and names.get(restore.dbname) == restore.live_oid
+
+
+def drop_shadow(server: PostgresServer, database: Database, restore: Restore) -> None:
+    """Remove what a restore has built, and nothing else that may have its name.
+
+    One that was created while its OID could not be recorded any more is known by being empty.
+    """
+    connection = database.connection
+    if restore.shadow_oid is not None:
+        server.drop_database(connection, restore.shadow_database, restore.shadow_oid)
+    elif restore.step is RestoreStep.CREATE_SHADOW:
+        oid = server.list_databases(server.maintenance(connection)).get(restore.shadow_database)
+        if oid is not None and not server.user_objects(connection.to_database(restore.shadow_database)):
+            server.drop_database(connection, restore.shadow_database, oid)

@@ -8,6 +8,7 @@ from pgproof.domain.backup import Backup
 from pgproof.domain.errors import ArchiveUnreadable, ChecksumMismatch, ManifestInvalid, ObjectMissing
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.domain.table_of_contents import TableOfContents
+from pgproof.services.deleting import check_here
 from pgproof.services.measured import Measured
 from pgproof.services.ports import ClientTools, PostgresTools, Storage, Streams
 
@@ -15,11 +16,15 @@ _DAMAGED = "The backup was damaged after it was taken. Use another backup, and s
 
 
 def read_manifest(storage: Storage, backup: Backup) -> Manifest:
-    """The manifest of a backup. Raises `ManifestInvalid` if it is missing, damaged, newer, or another's."""
+    """The manifest of a backup. Raises `ManifestInvalid` if it is missing, damaged, newer, or another's.
+
+    One that is not here because the backup lies in another storage is a `ConfigurationError`.
+    """
     key = f"{backup.folder}/{MANIFEST}"
     try:
         text = b"".join(storage.read(key))
     except ObjectMissing as error:
+        check_here(storage, backup)
         raise ManifestInvalid(
             f"backup {backup.id} has no manifest at {key}",
             hint="Somebody removed it, or the storage was replaced. Without a manifest a folder is not a backup.",
@@ -101,4 +106,15 @@ def check_complete(contents: TableOfContents, oids: Mapping[int, str]) -> None:
             f"the archive lacks the rows of {len(missing)} tables: {', '.join(missing[:5])}",
             hint="The dump is not whole, so it was not kept. Try again, and see the job's log.",
             facts={"tables": missing},
+        )
+
+
+def check_left_out(contents: TableOfContents, oids: Mapping[int, str]) -> None:
+    """Raise `ArchiveUnreadable` if the archive carries rows that were to stay behind: it would not compare."""
+    present = sorted(name for oid, name in oids.items() if oid in contents.tables)
+    if present:
+        raise ArchiveUnreadable(
+            f"the archive holds the rows of {', '.join(present[:5])}, which were to be left out",
+            hint="Take the backup with these rows: --include-logs --include-cache.",
+            facts={"tables": present},
         )

@@ -1,10 +1,12 @@
 """The protected databases: registering them, finding the one that a caller means, looking at one."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pgproof.domain.database import ConnectionInfo, Database, Server, check_name
 from pgproof.domain.errors import ConfigurationError, Conflict, InvalidInput, NotFound
+from pgproof.domain.wording import listed
 from pgproof.services.ports import Catalog, ClientTools, DatabaseFacts, PostgresServer, PostgresTools
 
 
@@ -19,15 +21,24 @@ class DatabaseCheck:
 
 
 class DatabaseService:
-    """`default` is the first protected database, from the settings: it needs no registration."""
+    """`configured` is the database that the settings name: it needs no registration.
+
+    `embedded` is the embedded server's own, for somebody who has not said anything yet.
+    """
 
     def __init__(
-        self, catalog: Catalog, server: PostgresServer, tools: PostgresTools, default: ConnectionInfo | None
+        self,
+        catalog: Catalog,
+        server: PostgresServer,
+        tools: PostgresTools,
+        configured: ConnectionInfo | None,
+        embedded: ConnectionInfo | None = None,
     ) -> None:
         self._catalog = catalog
         self._server = server
         self._tools = tools
-        self._default = default
+        self._configured = configured
+        self._embedded = embedded
 
     def add(self, name: str, url: str) -> Database:
         """Register a database under a name; its password is stored sealed. `Conflict` if the name is taken."""
@@ -36,8 +47,8 @@ class DatabaseService:
         return self._catalog.add_database(check_name(name), connection)
 
     def list(self) -> Sequence[Database]:
-        """All registered databases by name."""
-        return self._catalog.list_databases()
+        """All registered databases by name, with the role that the settings give them."""
+        return [self._with_settings(found) for found in self._catalog.list_databases()]
 
     def remove(self, name: str) -> None:
         """Forget a database; its backups stay."""
@@ -52,60 +63,111 @@ class DatabaseService:
             return DatabaseCheck(database, server, snapshot.facts, tools)
 
     def resolve(self, given: str | None) -> Database:
-        """The database that a caller means: a registered name, a URL, or nothing for the first one.
+        """The database that a caller means: a registered name, a URL, or nothing for the only one there is.
 
         A URL that is not registered yet is, under the database's name and with its password sealed, so that
-        its backups can be restored by their number alone.
+        its backups can be restored by their number alone. Raises `InvalidInput` if nothing is meant by itself.
         """
         if given is None:
-            if self._default is None:
-                raise ConfigurationError(
-                    "no database was named, and the settings know none",
-                    hint="Name a registered database or a URL, or set BACKUP_POSTGRES_DB and its neighbours.",
-                )
-            return self._first(self._default)
+            return self._unnamed()
         if given.startswith(("postgresql://", "postgres://")):
             return self._at(self._server.parse_url(given))
+        default = self._configured or self._embedded
         try:
-            return self._with_default(self._catalog.get_database(given))
+            found = self._catalog.get_database(given)
         except NotFound:
-            if self._default is not None and given == self._default.dbname:
-                return self._first(self._default)
-            raise
+            if default is None or given != default.dbname:
+                raise
+            return self._first(default)
+        moved = default is not None and given == default.dbname and not found.connection.same_place(default)
+        if default is not None and found.from_settings and moved:
+            return self._first(default)
+        return self._with_settings(found)
+
+    def behind(self, name: str) -> Database:
+        """The database whose backups bear that name; if it is gone, `NotFound` tells the way back."""
+        try:
+            return self.resolve(name)
+        except NotFound as unknown:
+            raise NotFound(
+                unknown.detail, hint=f"Register it again under that name: pgproof database add {shlex.quote(name)} URL"
+            ) from unknown
+
+    def to_examine(self, given: str | None) -> Sequence[str | None]:
+        """Names to resolve for a look at everything: what is named or configured, else all that are registered."""
+        several = [one.name for one in self._registered_by_people()]
+        return [given] if given or self._configured or not several else several
+
+    def is_embedded(self, database: Database) -> bool:
+        """Whether this is the embedded server's own, which nobody has asked for by name."""
+        return self._embedded is not None and database.connection.same_place(self._embedded)
+
+    def _unnamed(self) -> Database:
+        if self._configured is not None:
+            return self._first(self._configured)
+        others = self._registered_by_people()
+        if len(others) > 1:
+            raise InvalidInput(
+                f"no database was named, and {len(others)} are registered: {listed([one.name for one in others])}",
+                hint=f"Name the one that you mean, such as: pgproof backup {shlex.quote(others[0].name)}",
+            )
+        if others:
+            return others[0]
+        if self._embedded is not None:
+            return self._first(self._embedded)
+        raise ConfigurationError(
+            "no database was named, none is registered, and the settings know none",
+            hint="Register one: pgproof database add NAME URL. Or set BACKUP_POSTGRES_DB and its neighbours.",
+        )
+
+    def _registered_by_people(self) -> Sequence[Database]:
+        return [one for one in self._catalog.list_databases() if not self.is_embedded(one)]
 
     def _first(self, default: ConnectionInfo) -> Database:
-        """The database of the settings: its password stays there."""
-        found = self._registered(default)
-        if found is None:
-            found = self._register(replace(default, password=None))
-        return self._with_default(found)
+        """The database of the settings: its password stays there, and its address is theirs."""
+        return self._with_settings(self._registered(default) or self._register_first(default))
+
+    def _register_first(self, default: ConnectionInfo) -> Database:
+        self._server.identify(default)  # an address that never answered must not keep the name
+        place = replace(default, password=None)
+        for known in self._catalog.list_databases():
+            if known.from_settings and known.name == default.dbname:
+                moved = replace(known, connection=place)
+                self._catalog.update_database(moved)
+                return moved
+        return self._register(place, from_settings=True)
 
     def _at(self, connection: ConnectionInfo) -> Database:
         found = self._registered(connection)
         if found is None:
             self._server.identify(connection)
             return self._register(connection)
-        return self._with_default(replace(found, connection=_merged(connection, found.connection)))
+        return replace(found, connection=_merged(connection, self._with_settings(found).connection))
 
     def _registered(self, connection: ConnectionInfo) -> Database | None:
         same = (one for one in self._catalog.list_databases() if one.connection.same_place(connection))
         return next(same, None)
 
-    def _register(self, connection: ConnectionInfo) -> Database:
+    def _register(self, connection: ConnectionInfo, *, from_settings: bool = False) -> Database:
         try:
-            return self._catalog.add_database(check_name(connection.dbname), connection)
+            return self._catalog.add_database(check_name(connection.dbname), connection, from_settings=from_settings)
         except (Conflict, InvalidInput) as error:
             raise Conflict(
                 f"the database {connection} needs a name of its own: {error.detail}",
                 hint="Register it: pgproof database add NAME URL",
             ) from error
 
-    def _with_default(self, database: Database) -> Database:
-        """What the settings say of a database's user and password fills what the catalog does not hold."""
-        default = self._default
-        if default is None or database.connection.password or not database.connection.same_place(default):
+    def _with_settings(self, database: Database) -> Database:
+        """The database with the role and password of the settings, if it is theirs: a change there counts at once.
+
+        Of one that a person registered the settings replace the role only together with a password.
+        """
+        default, stored = self._configured or self._embedded, database.connection
+        if default is None or not stored.same_place(default):
             return database
-        return replace(database, connection=_merged(database.connection, default))
+        settings_win = database.from_settings or default.password is not None
+        merged = _merged(default, stored) if settings_win else _merged(stored, default)
+        return replace(database, connection=merged)
 
 
 def _merged(given: ConnectionInfo, stored: ConnectionInfo) -> ConnectionInfo:

@@ -92,11 +92,14 @@ class Catalog(Protocol):
     answer; lookups by id or name raise `NotFound`.
     """
 
-    def add_database(self, name: str, connection: ConnectionInfo) -> Database:
+    def installation(self) -> str:
+        """What tells this catalog from every other: made with it, and never changed."""
+
+    def add_database(self, name: str, connection: ConnectionInfo, *, from_settings: bool = False) -> Database:
         """Register a database; `Conflict` if the name is taken. The password is stored sealed."""
 
     def update_database(self, database: Database) -> None:
-        """Store a registered database's connection anew."""
+        """Store a registered database's connection anew, and whether it is the settings'."""
 
     def get_database(self, name: str) -> Database:
         """The registered database of that name."""
@@ -156,8 +159,10 @@ class Catalog(Protocol):
     def save_restore(self, restore: Restore) -> None:
         """Store every field."""
 
-    def list_restores(self, limit: int = 50) -> Sequence[Restore]:
-        """The newest first."""
+    def list_restores(
+        self, limit: int = 50, *, backup_id: int | None = None, database: str | None = None
+    ) -> Sequence[Restore]:
+        """The newest first; of one backup, or of one database's backups, where these are given."""
 
     def unfinished_restores(self) -> Sequence[Restore]:
         """All that are `running` or `undoing`, the oldest first."""
@@ -308,6 +313,15 @@ class Snapshot(Protocol):
         Reading and writing go on. A very long list is left to pg_dump's own locks.
         """
 
+    def rewritten(self, tables: Sequence[Relation]) -> tuple[str, ...]:
+        """Tables that somebody truncated, rewrote or dropped after the snapshot: it sees them empty.
+
+        Ask once the tables are kept by `hold` or by a dump.
+        """
+
+    def references(self) -> tuple[tuple[int, int], ...]:
+        """All foreign keys, as OIDs of the referencing and of the referenced table."""
+
     def matching(self, patterns: Sequence[str]) -> tuple[Relation, ...]:
         """Tables that a list of pg_dump's patterns means, with their partitions and children."""
 
@@ -345,8 +359,8 @@ class PostgresServer(Protocol):
     def fingerprint(self, connection: ConnectionInfo) -> Fingerprint:
         """Count a database that nobody writes to."""
 
-    def list_databases(self, connection: ConnectionInfo) -> frozenset[str]:
-        """Names of all databases of the server."""
+    def list_databases(self, connection: ConnectionInfo) -> Mapping[str, int]:
+        """All databases of the server, names to OIDs. A name can pass to another database, an OID cannot."""
 
     def list_roles(self, connection: ConnectionInfo) -> frozenset[str]:
         """Names of all roles of the server."""
@@ -354,8 +368,14 @@ class PostgresServer(Protocol):
     def list_available_extensions(self, connection: ConnectionInfo) -> frozenset[str]:
         """Names of the extensions that the server can create."""
 
-    def create_shadow(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
-        """An empty database with encoding, locale and tablespace of `properties`, owned as they say."""
+    def create_shadow(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> int:
+        """An empty database with encoding, locale and tablespace of `properties`, owned as they say; its OID.
+
+        Nobody but the owner and superusers gets in before `apply_properties`.
+        """
+
+    def check_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+        """Try what `apply_properties` does, and take it back: raises what that would raise."""
 
     def apply_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """Database-level settings, grants, comment and connection limit, in one transaction."""
@@ -377,8 +397,11 @@ class PostgresServer(Protocol):
         Raises `SwapFailed`; then both are as they were.
         """
 
-    def drop_database(self, connection: ConnectionInfo, name: str) -> None:
-        """Drop a database and whatever is connected to it; one that does not exist is no error."""
+    def drop_database(self, connection: ConnectionInfo, name: str, oid: int) -> bool:
+        """Drop a database and whatever is connected to it; whether there was one of that name and OID.
+
+        One of the same name and another OID is somebody else's and stays.
+        """
 
 
 @dataclass(frozen=True)
@@ -400,6 +423,7 @@ class DumpRequest:
     jobs: int
     excluded_data: tuple[Relation, ...] = ()
     excluded_schemas: tuple[str, ...] = ()
+    encoding: str = "UTF8"
     lock_wait_seconds: int = 60
 
 
@@ -420,8 +444,9 @@ class Watch:
 class RestoreRequest:
     """One run of pg_restore from a `staged` archive; `entries` are numbers of its table of contents, or all.
 
-    `settings` are of the session, such as maintenance_work_mem. `replaced` names the tables that
-    `replace_contents` drops first, ``None`` is everything; what depends on a named one is not dropped with it.
+    `settings` are of the session, such as maintenance_work_mem. `server_version` tells what the server knows.
+    `replaced` names the tables that `replace_contents` drops first, ``None`` is everything but `kept_schema`;
+    what depends on a named one is not dropped with it.
     """
 
     staged: Path
@@ -431,6 +456,8 @@ class RestoreRequest:
     no_owner: bool = False
     no_acl: bool = False
     no_tablespaces: bool = False
+    server_version: ServerVersion | None = None
+    kept_schema: str | None = None
     replaced: tuple[str, ...] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -478,8 +505,7 @@ class PostgresTools(Protocol):
         self, tools: ClientTools, request: RestoreRequest, expected: Fingerprint, watch: Watch
     ) -> None:
         """Drop the user objects of a database and restore, in one transaction: all or nothing.
-
-        Our own schema stays. Before the commit the counts are held against `expected`. Raises
-        `FingerprintMismatch` and `RestoreFailed`; then the database is as it was. `watch` hears a line with
-        `TRANSACTION_MARK` and the transaction's number before anything is changed.
+        Before the commit the counts are held against `expected`. Raises
+               `FingerprintMismatch` and `RestoreFailed`; then the database is as it was. `watch` hears a line with
+               `TRANSACTION_MARK` and the transaction's number before anything is changed.
         """

@@ -7,12 +7,14 @@ from typing import Any
 
 from pgproof.domain.backup import Backup, BackupStatus
 from pgproof.domain.database import Database
-from pgproof.domain.errors import Conflict, PgproofError, WorkerLost
+from pgproof.domain.errors import Conflict, IntegrityError, ObjectMissing, PgproofError, WorkerLost
+from pgproof.domain.manifest import Manifest
 from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
+from pgproof.services import contents
 from pgproof.services.backups import described
-from pgproof.services.completing import complete, happened
+from pgproof.services.completing import complete, drop_shadow, happened, undone
 from pgproof.services.databases import DatabaseService
-from pgproof.services.deleting import finish_deletion, remove_objects
+from pgproof.services.deleting import check_here, finish_deletion, remove_objects
 from pgproof.services.ports import BackupFilter, Catalog, Clock, Lock, PostgresServer, Storage
 
 _MANY = 10_000
@@ -64,10 +66,28 @@ class RecoveryService:
     def _settle_backup(self, backup_id: int) -> str:
         with self._catalog.own(Lock.BACKUP, backup_id):
             backup = self._catalog.get_backup(backup_id)
-            remove_objects(self._storage, backup.folder)
+            if backup.status is not BackupStatus.RUNNING:
+                return "somebody else has settled it"
+            check_here(self._storage, backup)
+            manifest = self._whole(backup)
+            if manifest is not None:
+                self._catalog.save_backup(_completed(backup, manifest), expected=BackupStatus.RUNNING)
+                return "its process died when the work was done; the backup is whole"
             failed = replace(backup, status=BackupStatus.FAILED, completed_at=self._clock.now(), **described(_LOST))
             self._catalog.save_backup(failed, expected=BackupStatus.RUNNING)
+            remove_objects(self._storage, backup.folder)
             return "its process died; what it had stored was removed"
+
+    def _whole(self, backup: Backup) -> Manifest | None:
+        """The manifest of a backup that lacks nothing but its record."""
+        try:
+            manifest = contents.read_manifest(self._storage, backup)
+            contents.check_checksums(self._storage, backup.folder, manifest)
+            for item in manifest.objects:
+                contents.check_object(self._storage, backup.folder, item)
+        except (IntegrityError, ObjectMissing):
+            return None
+        return manifest
 
     def _settle_restore(self, restore_id: int) -> str:
         database = self._databases.resolve(self._catalog.get_restore(restore_id).database)
@@ -80,17 +100,16 @@ class RecoveryService:
                 complete(self._catalog, restore, self._clock.now(), self._undo_hours)
                 return "its process died after the change; the restore is complete"
             if restore.options.mode is not RestoreMode.IN_PLACE:
-                self._server.drop_database(database.connection, restore.shadow_database)
+                drop_shadow(self._server, database, restore)
             self._save(restore, RestoreStatus.FAILED, **described(_LOST))
             return "its process died before the change; the live database was not touched"
 
     def _settle_undo(self, restore: Restore, database: Database) -> str:
-        names = self._server.list_databases(self._server.maintenance(database.connection))
-        if restore.previous_database in names:
-            self._save(restore, RestoreStatus.COMPLETED, step=RestoreStep.DONE)
-            return "its process died before the undo; the restored database is live"
-        self._save(restore, RestoreStatus.UNDONE)
-        return "its process died after the undo; the previous database is live"
+        if undone(self._server, database, restore):
+            self._save(restore, RestoreStatus.UNDONE)
+            return "its process died after the undo; the previous database is live"
+        self._save(restore, RestoreStatus.COMPLETED, step=RestoreStep.DONE)
+        return "its process died before the undo; the restored database is live"
 
     def _save(self, restore: Restore, status: RestoreStatus, **changes: Any) -> None:
         self._catalog.save_restore(replace(restore, status=status, completed_at=self._clock.now(), **changes))
@@ -103,3 +122,18 @@ def _guarded(name: str, settle: Callable[[], str]) -> str:
         return f"{name}: somebody else settles it"
     except PgproofError as error:
         return f"{name}: cannot be settled now: {error.detail}"
+
+
+def _completed(backup: Backup, manifest: Manifest) -> Backup:
+    started_at = backup.started_at or manifest.started_at
+    return replace(
+        backup,
+        status=BackupStatus.COMPLETED,
+        completed_at=manifest.completed_at,
+        duration_seconds=max(0, round((manifest.completed_at - started_at).total_seconds())),
+        file_size=manifest.archive.size,
+        checksum_sha256=manifest.archive.sha256,
+        database_size_bytes=manifest.database_size_bytes,
+        tables_count=len(manifest.fingerprint.tables),
+        verified_at=manifest.completed_at,
+    )

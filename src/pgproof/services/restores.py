@@ -10,7 +10,7 @@ from pgproof.domain.database import Database
 from pgproof.domain.errors import Conflict, DatabaseMissing, PgproofError, SwapFailed
 from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
 from pgproof.services.backups import BackupService, check_usable, described
-from pgproof.services.completing import complete, happened
+from pgproof.services.completing import complete, drop_shadow, happened, undone
 from pgproof.services.databases import DatabaseService
 from pgproof.services.job_log import JobLog
 from pgproof.services.ports import Lock, Observer
@@ -40,6 +40,7 @@ class RestoreService:
         database = self._databases.resolve(backup.database)
         dbname = options.target_database or database.connection.dbname
         with self._owning(Lock.DATABASE, database.id), self._owning(Lock.BACKUP, backup.id):
+            check_usable(self._world.catalog.get_backup(backup_id))  # it may have gone before we owned it
             restore = self._world.catalog.create_restore(backup, dbname, options, self._world.clock.now())
             with self._owning(Lock.RESTORE, restore.id), self._log(restore, observer) as log:
                 work = Work(
@@ -75,12 +76,15 @@ class RestoreService:
                     outgoing=restore.shadow_database,
                 )
             except SwapFailed:
-                catalog.save_restore(restore)
-                raise
+                # A connection that breaks at the commit leaves the answer to the server; without one, to recovery.
+                if not undone(self._world.server, database, restore):
+                    catalog.save_restore(restore)
+                    raise
+                seconds = 0.0
             timings = {**undoing.timings, RestoreStep.UNDO: round(seconds, 3)}
-            undone = replace(undoing, status=RestoreStatus.UNDONE, timings=timings)
-            catalog.save_restore(undone)
-            return undone
+            done = replace(undoing, status=RestoreStatus.UNDONE, timings=timings)
+            catalog.save_restore(done)
+            return done
 
     def _owning(self, kind: Lock, job_id: int) -> AbstractContextManager[None]:
         return self._world.catalog.own(kind, job_id)
@@ -129,7 +133,7 @@ class RestoreService:
                 return
             work.log.log(f"failed: {error}")
             if work.restore.options.mode is not RestoreMode.IN_PLACE:
-                swapping.drop_shadow(work)
+                drop_shadow(self._world.server, work.database, work.restore)
             now = self._world.clock.now()
             failed = replace(work.restore, status=RestoreStatus.FAILED, completed_at=now, **described(error))
             self._world.catalog.save_restore(failed)
@@ -159,7 +163,7 @@ class RestoreService:
                 hint=f"Undo that one first: pgproof undo {max(later)}",
             )
         maintenance = self._world.server.maintenance(database.connection)
-        if restore.previous_database not in self._world.server.list_databases(maintenance):
+        if self._world.server.list_databases(maintenance).get(restore.previous_database) != restore.live_oid:
             raise DatabaseMissing(
                 f"the previous database {restore.previous_database!r} is gone",
                 hint=_restore_hint(restore),

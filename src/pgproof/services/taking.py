@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pgproof.domain.archive import CHECKSUMS, INSTRUCTIONS, MANIFEST, globals_filename
 from pgproof.domain.backup import Backup
 from pgproof.domain.database import Database, Server
-from pgproof.domain.errors import Cancelled, PrivilegeMissing
+from pgproof.domain.errors import Cancelled
 from pgproof.domain.fingerprint import Fingerprint, SequencePosition
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.services import contents, instructions
@@ -19,7 +19,6 @@ from pgproof.services.measured import Measured, counted
 from pgproof.services.ports import (
     ClientTools,
     Clock,
-    DatabaseFacts,
     DumpRequest,
     PostgresServer,
     PostgresTools,
@@ -29,8 +28,16 @@ from pgproof.services.ports import (
     Streams,
     Watch,
 )
+from pgproof.services.selecting import Selection, rewritten_error, steady_snapshot, unwanted_patterns
 
 _CATALOG_SCHEMA = "pgproof"
+# What pg_dump --verbose says first once it has locked every table: see getSchemaData() in its sources.
+_AFTER_LOCKING = (
+    "pg_dump: reading user-defined functions",
+    "pg_dump: finding",
+    "pg_dump: saving",
+    "pg_dump: dumping contents",
+)
 
 
 @dataclass(frozen=True)
@@ -41,24 +48,6 @@ class TakingRules:
     log_tables: tuple[str, ...] = ()
     cache_tables: tuple[str, ...] = ()
     lock_wait_seconds: int = 60
-
-
-@dataclass(frozen=True)
-class _Selection:
-    """The tables of one backup: those with rows, and those of which the definition alone is kept."""
-
-    facts: DatabaseFacts
-    with_rows: tuple[Relation, ...]
-    excluded: tuple[Relation, ...]
-
-    @property
-    def schema_only(self) -> frozenset[str]:
-        parents = (table.name for table in self.facts.tables if table.parent)
-        return frozenset([*parents, *(table.name for table in self.excluded)])
-
-    @property
-    def bytes_expected(self) -> int:
-        return sum(table.size for table in self.with_rows)
 
 
 @dataclass(frozen=True)
@@ -84,8 +73,8 @@ class Taking:
         client = self.tools.for_server(server.version)
         self.log.log(f"pg_dump {client.version} ({client.folder}) for PostgreSQL {server.version}")
         self.storage.check()
-        with self.server.open_snapshot(self.database.connection) as snapshot:
-            selection = self._select(snapshot)
+        unwanted = unwanted_patterns(self.backup.options, self.rules.log_tables, self.rules.cache_tables)
+        with steady_snapshot(self.server, self.database, unwanted, self.log.log) as (snapshot, selection):
             archive, fingerprint = self._dump(client, snapshot, selection)
             snapshot_id = snapshot.id
         self._log_emptiness(selection)
@@ -110,28 +99,14 @@ class Taking:
             properties=selection.facts.properties,
             roles=selection.facts.roles,
             table_oids={table.name: table.oid for table in selection.facts.tables},
+            excluded_data=tuple(sorted(table.name for table in selection.excluded)),
         )
         self._read_back(client, manifest, selection)
         self.log.step("manifest")
         self._store_manifest(manifest)
         return self._with_figures(manifest, archive, selection), manifest
 
-    def _select(self, snapshot: Snapshot) -> _Selection:
-        facts = snapshot.facts
-        options = self.backup.options
-        patterns = [
-            *(() if options.include_logs else self.rules.log_tables),
-            *(() if options.include_cache else self.rules.cache_tables),
-        ]
-        excluded = tuple(table for table in snapshot.matching(patterns) if not table.parent)
-        without = {table.oid for table in excluded}
-        with_rows = tuple(table for table in facts.tables if not table.parent and table.oid not in without)
-        names = {table.name for table in excluded}
-        _check_readable([name for name in facts.unreadable if name not in names], self.database)
-        snapshot.hold(with_rows)
-        return _Selection(facts, with_rows, excluded)
-
-    def _dump(self, client: ClientTools, snapshot: Snapshot, selection: _Selection) -> tuple[StoredObject, Fingerprint]:
+    def _dump(self, client: ClientTools, snapshot: Snapshot, selection: Selection) -> tuple[StoredObject, Fingerprint]:
         self.log.step("dump")
         self.log.update(bytes_total=selection.bytes_expected, tables_total=len(selection.with_rows))
         request = DumpRequest(
@@ -141,6 +116,7 @@ class Taking:
             jobs=self.backup.options.parallel_jobs,
             excluded_data=selection.excluded,
             excluded_schemas=(_CATALOG_SCHEMA,) if selection.facts.holds_catalog else (),
+            encoding=selection.facts.properties.encoding,
             lock_wait_seconds=self.rules.lock_wait_seconds,
         )
         before = snapshot.sequence_positions()
@@ -149,7 +125,8 @@ class Taking:
 
         def hear(line: str) -> None:
             counter.hear(line)
-            locked.set()  # pg_dump speaks of its work only once it holds its locks
+            if line.startswith(_AFTER_LOCKING):
+                locked.set()
 
         with _counting(snapshot, selection.with_rows, locked) as rows:
             dump = self.tools.dump(client, request, Watch(self.log.reader(hear), self.cancelled))
@@ -181,11 +158,12 @@ class Taking:
         dump = self.tools.dump_globals(client, self.database.connection, watch, passwords=server.is_superuser)
         return self._store(globals_filename(self.backup.compression), dump)
 
-    def _read_back(self, client: ClientTools, manifest: Manifest, selection: _Selection) -> None:
+    def _read_back(self, client: ClientTools, manifest: Manifest, selection: Selection) -> None:
         for item in manifest.objects:
             contents.check_object(self.storage, self.backup.folder, item)
         found = contents.read_contents(self.storage, self.streams, self.tools, client, self.backup.folder, manifest)
         contents.check_complete(found, {table.oid: table.name for table in selection.with_rows})
+        contents.check_left_out(found, {table.oid: table.name for table in selection.excluded})
 
     def _store_manifest(self, manifest: Manifest) -> None:
         texts = {INSTRUCTIONS: instructions.render(manifest), MANIFEST: manifest.render()}
@@ -200,7 +178,7 @@ class Taking:
                 raise Cancelled("the job was cancelled")
             self.storage.put(f"{self.backup.folder}/{name}", [text.encode()])
 
-    def _with_figures(self, manifest: Manifest, archive: StoredObject, selection: _Selection) -> Backup:
+    def _with_figures(self, manifest: Manifest, archive: StoredObject, selection: Selection) -> Backup:
         return replace(
             self.backup,
             file_size=archive.size,
@@ -210,21 +188,9 @@ class Taking:
             verified_at=manifest.completed_at,
         )
 
-    def _log_emptiness(self, selection: _Selection) -> None:
+    def _log_emptiness(self, selection: Selection) -> None:
         if not selection.with_rows:
             self.log.log(f"warning: {self.database.connection} holds no tables: is it the right database?")
-
-
-def _check_readable(unreadable: Sequence[str], database: Database) -> None:
-    if not unreadable:
-        return
-    listed = ", ".join(unreadable[:5]) + (" ..." if len(unreadable) > 5 else "")
-    role = database.connection.user or "our role"
-    raise PrivilegeMissing(
-        f"{role} may not read {len(unreadable)} of the tables and sequences of {database.connection}: {listed}",
-        hint=f'Run there: GRANT pg_read_all_data TO "{role}"; (tables with row security need BYPASSRLS as well)',
-        facts={"unreadable": list(unreadable)},
-    )
 
 
 @contextmanager
@@ -236,7 +202,12 @@ def _counting(
 
     def count() -> Mapping[str, int]:
         locked.wait()
-        return {} if abandoned.is_set() else snapshot.count_rows(tables, abandoned)
+        if abandoned.is_set():
+            return {}
+        changed = snapshot.rewritten(tables)
+        if changed:
+            raise rewritten_error(changed)
+        return snapshot.count_rows(tables, abandoned)
 
     with ThreadPoolExecutor(1, thread_name_prefix="count rows") as pool:
         rows = pool.submit(count)
@@ -252,4 +223,4 @@ def _counting(
 def _settled(
     before: Mapping[str, SequencePosition], after: Mapping[str, SequencePosition]
 ) -> Mapping[str, SequencePosition]:
-    return {name: replace(position, settled=after.get(name) == position) for name, position in before.items()}
+    return {name: position.moved_to(after.get(name)) for name, position in before.items()}

@@ -61,8 +61,19 @@ def drop_kept(
                 hint="Look at the plan again: pgproof cleanup --dry-run",
             )
         _check_name(kept.name, restore, database, databases.list())
-        server.drop_database(database.connection, kept.name)
+        # False is as good: that database is gone, and another one has its name.
+        server.drop_database(database.connection, kept.name, _recorded_oid(restore))
         catalog.save_restore(replace(restore, databases_dropped_at=now))
+
+
+def _recorded_oid(restore: Restore) -> int:
+    oid = restore.live_oid if restore.status is RestoreStatus.COMPLETED else restore.shadow_oid
+    if oid is None:
+        raise Conflict(
+            f"restore {restore.id} does not tell by its OID which database it kept; {restore.kept_database!r} stays",
+            hint="An earlier version of pgproof made it. Look at that database, and drop it by hand.",
+        )
+    return oid
 
 
 def _resolve(databases: DatabaseService, kept: KeptDatabase) -> Database:

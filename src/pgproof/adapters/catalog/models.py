@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -62,6 +63,7 @@ class DatabaseRow(Base):
     password_sealed: Mapped[bytes | None]
     options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    from_settings: Mapped[bool] = mapped_column(server_default=false())
 
 
 class BackupRow(Base):
@@ -141,11 +143,21 @@ class RestoreRow(Base):
     timings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     further_options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     transaction_id: Mapped[str | None]
+    live_oid: Mapped[int | None]
+    shadow_oid: Mapped[int | None]
     error_message: Mapped[str | None]
     error_details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     databases_dropped_at: Mapped[datetime | None]
 
     __table_args__ = (Index("idx_restore_jobs_status", "status"),)
+
+
+class InstallationRow(Base):
+    """The one row that tells this catalog from every other."""
+
+    __tablename__ = "installation"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
 
 
 class LogRow(Base):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from pgproof.adapters.catalog import ownership
 from pgproof.adapters.catalog.connect import make_engine
 from pgproof.adapters.catalog.failures import translated
-from pgproof.adapters.catalog.models import BackupRow, DatabaseRow, LogRow, RestoreRow
+from pgproof.adapters.catalog.models import BackupRow, DatabaseRow, InstallationRow, LogRow, RestoreRow
 from pgproof.adapters.catalog.rows import (
     backup_values,
     clean,
@@ -35,11 +35,16 @@ from pgproof.domain.restore import (
     previous_name,
     shadow_name,
 )
+from pgproof.domain.wording import in_quotes
 from pgproof.services.ports import BackupFilter, BackupStats, Lock, Seal
 
 _UNFINISHED_RESTORES = (RestoreStatus.RUNNING.value, RestoreStatus.UNDOING.value)
 _KEEPING_RESTORES = (RestoreStatus.COMPLETED.value, RestoreStatus.UNDONE.value)
 _LARGEST_ID = 2**63 - 1
+_LISTS = {
+    "backup": "`pgproof list` shows all backups with their numbers.",
+    "restore": "`pgproof list --restores` shows all restores with their numbers.",
+}
 _Row = TypeVar("_Row", BackupRow, RestoreRow)
 
 
@@ -58,11 +63,16 @@ class PostgresCatalog:
         """End the sessions of the pool."""
         self._engine.dispose()
 
-    def add_database(self, name: str, connection: ConnectionInfo) -> Database:
+    def installation(self) -> str:
+        """What tells this catalog from every other."""
+        with self._transaction() as session:
+            return str(session.scalars(select(InstallationRow.id)).one())
+
+    def add_database(self, name: str, connection: ConnectionInfo, *, from_settings: bool = False) -> Database:
         """Register a database; `Conflict` if the name is taken. The password is stored sealed."""
         statement = (
             insert(DatabaseRow)
-            .values(name=name, **connection_values(connection, self._seal))
+            .values(name=name, from_settings=from_settings, **connection_values(connection, self._seal))
             .on_conflict_do_nothing(index_elements=["name"])
             .returning(DatabaseRow.id)
         )
@@ -70,14 +80,14 @@ class PostgresCatalog:
             new_id = session.scalar(statement)
         if new_id is None:
             raise Conflict(
-                f"a database named {name!r} is registered already",
+                f"a database named {in_quotes(name)} is registered already",
                 hint="Choose another name, or remove that one first; its backups stay.",
             )
-        return Database(new_id, name, connection)
+        return Database(new_id, name, connection, from_settings)
 
     def update_database(self, database: Database) -> None:
-        """Store a registered database's connection anew."""
-        values = connection_values(database.connection, self._seal)
+        """Store a registered database's connection anew, and whether it is the settings'."""
+        values = {"from_settings": database.from_settings, **connection_values(database.connection, self._seal)}
         statement = update(DatabaseRow).where(DatabaseRow.name == database.name).values(**values)
         with self._transaction() as session:
             found = session.scalar(statement.returning(DatabaseRow.id))
@@ -237,9 +247,15 @@ class PostgresCatalog:
             for column, value in restore_values(restore).items():
                 setattr(row, column, value)
 
-    def list_restores(self, limit: int = 50) -> Sequence[Restore]:
-        """The newest first."""
+    def list_restores(
+        self, limit: int = 50, *, backup_id: int | None = None, database: str | None = None
+    ) -> Sequence[Restore]:
+        """The newest first; of one backup, or of one database's backups, where these are given."""
         statement = select(RestoreRow).order_by(RestoreRow.created_at.desc(), RestoreRow.id.desc())
+        if backup_id is not None:
+            statement = statement.where(RestoreRow.backup_id == backup_id)
+        if database is not None:
+            statement = statement.where(RestoreRow.database == clean(database))
         with self._transaction() as session:
             return [to_restore(row) for row in session.scalars(statement.limit(limit))]
 
@@ -301,10 +317,10 @@ def _checked_id(key: int, what: str) -> int:
 
 
 def _not_found(key: int, what: str) -> NotFound:
-    return NotFound(f"the catalog has no {what} {key}", hint="Look for its number among those that are listed.")
+    return NotFound(f"the catalog has no {what} {key}", hint=_LISTS[what])
 
 
 def _no_database(name: str) -> NotFound:
     return NotFound(
-        f"no database named {name!r} is registered", hint="`pgproof database list` shows the registered ones."
+        f"no database named {in_quotes(name)} is registered", hint="`pgproof database list` shows the registered ones."
     )

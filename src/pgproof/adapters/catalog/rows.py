@@ -48,7 +48,7 @@ def to_database(row: DatabaseRow, seal: Seal) -> Database:
         password=None if sealed is None else Secret(seal.open(sealed)),
         options=row.options,
     )
-    return Database(row.id, row.name, connection)
+    return Database(row.id, row.name, connection, row.from_settings)
 
 
 def backup_values(backup: Backup) -> dict[str, Any]:
@@ -167,6 +167,8 @@ def restore_values(restore: Restore) -> dict[str, Any]:
                 "force": options.force,
             },
             "transaction_id": restore.transaction,
+            "live_oid": restore.live_oid,
+            "shadow_oid": restore.shadow_oid,
             "error_message": restore.error_message,
             "error_details": restore.error_details,
             "databases_dropped_at": restore.databases_dropped_at,
@@ -201,6 +203,8 @@ def to_restore(row: RestoreRow) -> Restore:
         undo_until=row.undo_until,
         timings=row.timings,
         transaction=row.transaction_id,
+        live_oid=row.live_oid,
+        shadow_oid=row.shadow_oid,
         error_message=row.error_message,
         error_details=row.error_details,
         databases_dropped_at=row.databases_dropped_at,

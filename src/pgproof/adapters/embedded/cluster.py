@@ -158,10 +158,13 @@ class Cluster:
         return ConnectionInfo(dbname="postgres", host=lines[4], port=PORT, user=SUPERUSER)
 
     def _pid_file(self) -> list[str]:
+        path = self._data / "postmaster.pid"
         try:
-            return (self._data / "postmaster.pid").read_text().splitlines()
+            return path.read_text().splitlines()
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise _not_ours(path, error) from error
 
     def _start_failed(self) -> ConfigurationError:
         return ConfigurationError(
@@ -176,6 +179,13 @@ class Cluster:
         with self._log.open("rb") as log:
             log.seek(max(0, self._log.stat().st_size - 16_384))
             return log.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
+
+
+def _not_ours(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"unable to read {path} of the embedded PostgreSQL: {error.strerror}",
+        hint="Run pgproof as the user that it ran as before, or set another BACKUP_HOME.",
+    )
 
 
 def _answers(connection: ConnectionInfo) -> bool:

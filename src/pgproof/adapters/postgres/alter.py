@@ -28,9 +28,20 @@ def create_database(name: str, properties: DatabaseProperties, version: ServerVe
         sql.SQL("LC_COLLATE {}").format(sql.Literal(properties.collate)),
         sql.SQL("LC_CTYPE {}").format(sql.Literal(properties.ctype)),
         *_locale(properties, version),
-        sql.SQL("TABLESPACE {}").format(sql.Identifier(properties.tablespace)),
+        *_tablespace(properties),
     ]
     return sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), sql.SQL(" ").join(options))
+
+
+def _tablespace(properties: DatabaseProperties) -> Iterator[sql.Composable]:
+    # Naming a tablespace needs a right to it, even where it would be the one anyway.
+    if properties.tablespace != "pg_default":
+        yield sql.SQL("TABLESPACE {}").format(sql.Identifier(properties.tablespace))
+
+
+def close_to_others(name: str) -> sql.Composed:
+    """Keep everybody out but the owner and superusers; `apply_properties` opens the database again."""
+    return sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
 
 
 def _locale(properties: DatabaseProperties, version: ServerVersion) -> Iterator[sql.Composable]:
@@ -53,7 +64,11 @@ def apply_properties(name: str, properties: DatabaseProperties) -> Iterator[sql.
         yield sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, sql.Literal(properties.comment))
     for setting in properties.settings:
         yield _setting(database, setting)
-    if properties.grants is not None:
+    if properties.is_template:
+        yield sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(database)
+    if properties.grants is None:
+        yield sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(database)
+    else:
         for role in (sql.SQL("PUBLIC"), sql.Identifier(properties.owner)):
             yield sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(database, role)
         for grant in properties.grants:

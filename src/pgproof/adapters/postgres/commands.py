@@ -4,6 +4,7 @@ No password ever stands in an argument vector, where every user of the machine c
 caller's environment says about PostgreSQL (PGHOST and the like) never reaches a tool.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from pgproof.services.ports import ClientTools, DumpRequest, Relation, RestoreRe
 
 # Our own PGOPTIONS, under a name that nobody's environment has.
 SESSION_OPTIONS = "PGPROOF SESSION OPTIONS"
+
+# PostgreSQL's names of encodings that Python calls otherwise.
+_CODEC_NAMES = {"LATIN": "latin", "WIN": "cp", "ISO_8859_": "iso8859_", "KOI8": "koi8_", "SQL_ASCII": "utf-8"}
+_CODECS = re.compile(r"^(LATIN|WIN|ISO_8859_|KOI8|SQL_ASCII)(.*)$")
 
 _FORMAT_FLAG = {ArchiveFormat.CUSTOM: "--format=custom", ArchiveFormat.DIRECTORY: "--format=directory"}
 
@@ -68,7 +73,9 @@ def dump(tools: ClientTools, request: DumpRequest, base: Mapping[str, str], into
     ]
     if into is not None:
         arguments += [f"--jobs={request.jobs}", f"--file={into}"]
-    arguments += [f"--exclude-table-data={_pattern(table)}" for table in request.excluded_data]
+    arguments += [
+        f"--exclude-table-data={_in_encoding(_pattern(table), request.encoding)}" for table in request.excluded_data
+    ]
     arguments += [f"--exclude-schema={_schema_pattern(schema)}" for schema in request.excluded_schemas]
     return _command(tools, "pg_dump", request.connection, base, *arguments)
 
@@ -104,10 +111,16 @@ def restore(
 
 
 def restore_script(
-    tools: ClientTools, request: RestoreRequest, base: Mapping[str, str], *, entry_list: Path | None
+    tools: ClientTools,
+    request: RestoreRequest,
+    base: Mapping[str, str],
+    *,
+    entry_list: Path | None,
+    one_transaction: bool,
 ) -> Command:
-    """pg_restore to stdout, as a script of one transaction."""
-    arguments = ["--verbose", "--single-transaction", "--file=-", *_restore_options(request, entry_list)]
+    """pg_restore to stdout, as a script: with one COMMIT of its own, at the end, or with none."""
+    whole = ["--single-transaction"] if one_transaction else []
+    arguments = ["--verbose", "--file=-", *whole, *_restore_options(request, entry_list)]
     return _command(tools, "pg_restore", None, base, *arguments)
 
 
@@ -143,6 +156,15 @@ def _restore_options(request: RestoreRequest, entry_list: Path | None) -> list[s
     chosen = [flag for flag, wanted in flags.items() if wanted]
     listed = [f"--use-list={entry_list}"] if entry_list else []
     return [*chosen, *listed, str(request.staged)]
+
+
+def _in_encoding(pattern: str, encoding: str) -> str:
+    """pg_dump reads patterns as bytes in the database's encoding; the odd characters stand for such bytes."""
+    codec = _CODECS.sub(lambda found: f"{_CODEC_NAMES[found[1]]}{found[2]}", encoding, count=1)
+    try:
+        return pattern.encode(codec).decode("utf-8", "surrogateescape")
+    except (LookupError, UnicodeEncodeError):
+        return pattern  # the read-back finds it out if pg_dump understands something else
 
 
 def _pattern(table: Relation) -> str:

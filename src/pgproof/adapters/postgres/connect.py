@@ -24,7 +24,17 @@ from pgproof.domain.errors import (
 )
 from pgproof.domain.secret import Secret, without_secrets
 
-Session = psycopg.Connection[tuple[Any, ...]]
+
+class Session(psycopg.Connection[tuple[Any, ...]]):
+    """A session whose search path is empty: nobody's objects can stand before PostgreSQL's own.
+
+    Whoever may create objects in a database could otherwise have our role run them (CVE-2018-1058).
+    `search_path` is what the role would have found, `own_schema` where our catalog lies, if it lies here.
+    """
+
+    search_path: tuple[str, ...] = ()
+    own_schema: str | None = None
+
 
 _CONNECT_SECONDS = "15"
 _CANCEL_POLL_SECONDS = 0.1
@@ -78,13 +88,14 @@ def connect(connection: ConnectionInfo, *, lock_wait_seconds: int = 0) -> Iterat
     """An autocommit session for the length of a `with` block."""
     patient = replace(connection, options={"connect_timeout": _CONNECT_SECONDS, **connection.options})
     with translated(connection):
-        session = psycopg.connect(
+        session = Session.connect(
             conninfo(patient, with_password=True),
             autocommit=True,
             client_encoding="utf8",
             application_name="pgproof",
         )
         with session:
+            _empty_search_path(session)
             _lift_limits(session, lock_wait_seconds)
             yield session
 
@@ -112,6 +123,13 @@ def cancelled_by(session: Session, event: Event) -> Iterator[None]:
 def version_of(session: Session) -> ServerVersion:
     """The server's version."""
     return ServerVersion(session.info.server_version)
+
+
+def _empty_search_path(session: Session) -> None:
+    # The first statements of a session: both names are PostgreSQL's own whatever the search path is.
+    found = session.execute("SELECT pg_catalog.current_schemas(false)").fetchone()
+    session.search_path = tuple(found[0]) if found else ()
+    session.execute("SELECT pg_catalog.set_config('search_path', '', false)")
 
 
 def _lift_limits(session: Session, lock_wait_seconds: int) -> None:
@@ -147,6 +165,11 @@ def _translate(error: psycopg.Error, connection: ConnectionInfo) -> PgproofError
             return PostgresError(
                 f"{connection} did not answer in time: {text}",
                 hint="See pg_stat_activity for what it waits for, then try again.",
+            )
+        case psycopg.errors.CharacterNotInRepertoire():
+            return PostgresError(
+                f"{connection} holds a name that is not valid UTF-8: {text}",
+                hint="Its encoding is SQL_ASCII, which says nothing about its bytes: rename what has such a name.",
             )
         case psycopg.errors.LockNotAvailable():
             return DumpFailed(

@@ -70,7 +70,7 @@ def _unique(
 ) -> Iterator[ClientTools]:
     seen = set()
     for folder, origin in folders:
-        if not all((folder / tool).exists() for tool in TOOLS):
+        if not all(_is_there(folder / tool) for tool in TOOLS):
             continue
         real = (folder / "pg_dump").resolve()
         # Debian's wrapper picks a version by rules of its own; the versioned folders are found anyway.
@@ -82,12 +82,20 @@ def _unique(
             yield client
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # a folder that we may not enter holds nothing for us
+
+
 def _configured(folder: Path) -> ClientTools:
-    missing = [tool for tool in TOOLS if not (folder / tool).exists()]
+    missing = [tool for tool in TOOLS if not _is_there(folder / tool)]
     if missing:
         raise ConfigurationError(
-            f"BACKUP_PG_BIN names {folder}, which has no {' and no '.join(missing)}",
-            hint="Name the folder that holds the PostgreSQL client tools, such as /usr/lib/postgresql/18/bin.",
+            f"BACKUP_PG_BIN names {folder}, in which we find no {' and no '.join(missing)}",
+            hint="Name the folder that holds the PostgreSQL client tools, such as /usr/lib/postgresql/18/bin, "
+            "and let us read it.",
         )
     client = _read_client(folder, "BACKUP_PG_BIN")
     if client is None:

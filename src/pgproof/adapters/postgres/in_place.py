@@ -14,9 +14,10 @@ from psycopg import sql
 
 from pgproof.adapters.postgres.failures import restore_failure
 from pgproof.adapters.postgres.process import Command, ToolProcess
+from pgproof.adapters.postgres.script import understood
 from pgproof.domain.errors import FingerprintMismatch, PgproofError, RestoreFailed
 from pgproof.domain.fingerprint import Fingerprint
-from pgproof.services.ports import TRANSACTION_MARK, Watch
+from pgproof.services.ports import TRANSACTION_MARK, RestoreRequest, Watch
 
 _MISMATCH = "pgproof fingerprint mismatch: "
 _COMMIT = b"\nCOMMIT;\n"
@@ -30,8 +31,8 @@ _DROP = """
 DO $pgproof_drop$
 DECLARE
     doomed record;
-    mine oid := (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgproof'
-                 AND pg_catalog.to_regclass('pgproof.backup_jobs') IS NOT NULL);
+    mine oid := (SELECT n.oid FROM pg_catalog.pg_namespace n
+                 WHERE n.nspname = pg_catalog.current_setting('pgproof.kept'));
 BEGIN
     PERFORM pg_catalog.lo_unlink(m.oid) FROM pg_catalog.pg_largeobject_metadata m;
     FOR doomed IN SELECT evtname AS name FROM pg_catalog.pg_event_trigger WHERE oid >= 16384 LOOP
@@ -157,7 +158,7 @@ def run(
     script: Command,
     psql: Command,
     expected: Fingerprint,
-    replaced: tuple[str, ...] | None,
+    request: RestoreRequest,
     lock_wait_seconds: int,
     watch: Watch,
 ) -> None:
@@ -173,8 +174,8 @@ def run(
         ToolProcess(psql, replace(watch, on_line=hear), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as session,
         ToolProcess(script, watch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as source,
     ):
-        reads = session.send(_opening(replaced, lock_wait_seconds).encode())
-        for chunk in without_commit(source.output()):
+        reads = session.send(_opening(request, lock_wait_seconds).encode())
+        for chunk in without_commit(understood(source.output(), request.server_version)):
             reads = reads and session.send(chunk)
             if not reads:
                 break
@@ -220,17 +221,19 @@ def _failure(psql: Command, status: int, tail: list[str]) -> PgproofError:
     return restore_failure(psql.name, status, tail)
 
 
-def _opening(replaced: tuple[str, ...] | None, lock_wait_seconds: int) -> str:
+def _opening(request: RestoreRequest, lock_wait_seconds: int) -> str:
     """Begin the transaction, say its number, and drop what is there: everything, or only some tables."""
-    names = sql.Literal(json.dumps(replaced or ())).as_string()
+    names = sql.Literal(json.dumps(request.replaced or ())).as_string()
+    kept = sql.Literal(request.kept_schema or "").as_string()
     mark = sql.Literal(TRANSACTION_MARK + "%").as_string()
     return f"""
 BEGIN;
 SET LOCAL lock_timeout = {int(lock_wait_seconds) * 1000};
 DO $$ BEGIN RAISE NOTICE {mark}, pg_catalog.pg_current_xact_id(); END $$;
 SET LOCAL client_min_messages = warning;
-SELECT pg_catalog.set_config('pgproof.replaced', {names}, true), pg_catalog.set_config('search_path', '', true);
-{_DROP if replaced is None else _DROP_TABLES}
+SELECT pg_catalog.set_config('pgproof.replaced', {names}, true), pg_catalog.set_config('pgproof.kept', {kept}, true);
+SET LOCAL search_path = '';
+{_DROP if request.replaced is None else _DROP_TABLES}
 """
 
 

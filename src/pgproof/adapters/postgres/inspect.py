@@ -14,6 +14,7 @@ from pgproof.domain.fingerprint import SequencePosition
 from pgproof.domain.properties import DatabaseProperties, Grant, Setting
 from pgproof.services.ports import Relation
 
+OWN_SCHEMA = "pgproof"
 _SEQUENCES_A_QUERY = 100
 _POLL_SECONDS = 0.1
 
@@ -23,7 +24,7 @@ _DUMPED = """
     AND c.relpersistence <> 't'
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass
                     AND d.objid = c.oid AND d.deptype = 'e')
-    AND NOT (n.nspname = 'pgproof' AND pg_catalog.to_regclass('pgproof.backup_jobs') IS NOT NULL)
+    AND n.nspname IS DISTINCT FROM %(own_schema)s
 """
 
 _TABLES = f"""
@@ -37,7 +38,7 @@ _MATCHING = f"""
     WITH RECURSIVE meant AS (
         SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relname OPERATOR(pg_catalog.~) %(table)s
-          AND CASE WHEN %(schema)s::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
+          AND CASE WHEN %(schema)s::text IS NULL THEN n.nspname = ANY (%(path)s)
                    ELSE n.nspname OPERATOR(pg_catalog.~) %(schema)s END
         UNION
         SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN meant ON i.inhparent = meant.oid)
@@ -45,7 +46,8 @@ _MATCHING = f"""
 """
 
 _SEQUENCES = f"""
-    SELECT n.nspname, c.relname, pg_catalog.format('%%I.%%I', n.nspname, c.relname), s.seqincrement
+    SELECT n.nspname, c.relname, pg_catalog.format('%%I.%%I', n.nspname, c.relname), s.seqincrement,
+           s.seqcycle
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid
     WHERE {_DUMPED} ORDER BY 3
@@ -79,7 +81,8 @@ _PROPERTIES = """
     SELECT pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding),
            d.datcollate, d.datctype, {provider}, {locale}, {rules}, t.spcname, d.datconnlimit,
            pg_catalog.shobj_description(d.oid, 'pg_database'),
-           EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public'), d.datacl IS NULL, d.oid
+           EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public'), d.datistemplate,
+           d.datacl IS NULL, d.oid
     FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
     WHERE d.datname = pg_catalog.current_database()
 """
@@ -101,20 +104,30 @@ _GRANTS = """
 """
 
 
+def databases(session: Session) -> Mapping[str, int]:
+    """All databases of the server, names to OIDs."""
+    return dict(session.execute("SELECT datname, oid FROM pg_catalog.pg_database").fetchall())
+
+
 def tables(session: Session) -> tuple[Relation, ...]:
     """Every table whose definition a dump of this database carries."""
-    return tuple(Relation(*row) for row in session.execute(_TABLES + " ORDER BY 4", {}))
+    return tuple(Relation(*row) for row in session.execute(_TABLES + " ORDER BY 4", _own(session)))
 
 
 def matching(session: Session, pattern: TablePattern) -> tuple[Relation, ...]:
     """Tables that a pattern means, with their partitions and children."""
-    parameters = {"table": pattern.table, "schema": pattern.schema}
+    parameters = {
+        **_own(session),
+        "table": pattern.table,
+        "schema": pattern.schema,
+        "path": list(session.search_path),
+    }
     return tuple(Relation(*row) for row in session.execute(_MATCHING + " ORDER BY 4", parameters))
 
 
 def unreadable(session: Session) -> tuple[str, ...]:
     """Tables and sequences that our role may not read in full."""
-    return tuple(name for (name,) in session.execute(_UNREADABLE, {}))
+    return tuple(name for (name,) in session.execute(_UNREADABLE, _own(session)))
 
 
 def roles(session: Session) -> tuple[str, ...]:
@@ -147,14 +160,14 @@ _USER_OBJECTS = """
       AND d.classid <> 'pg_catalog.pg_default_acl'::regclass
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
                       WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype IN ('e', 'i'))
-      AND NOT (n.nspname = 'pgproof' AND pg_catalog.to_regclass('pgproof.backup_jobs') IS NOT NULL)
+      AND n.nspname IS DISTINCT FROM %(own_schema)s
     ORDER BY 1
 """
 
 
 def user_objects(session: Session) -> tuple[str, ...]:
     """What is here beside what every new database has."""
-    return tuple(name for (name,) in session.execute(_USER_OBJECTS))
+    return tuple(name for (name,) in session.execute(_USER_OBJECTS, _own(session)))
 
 
 _STATUS_SECONDS = 30
@@ -185,6 +198,41 @@ def lock(session: Session, tables: Sequence[Relation]) -> None:
     session.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
 
 
+_REWRITTEN = """
+    SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname)
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = ANY (%s) AND c.relfilenode <> 0
+      AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)
+    ORDER BY 1
+"""
+
+
+def rewritten(session: Session, tables: Sequence[Relation]) -> tuple[str, ...]:
+    """Tables that were truncated, rewritten or dropped after this session's snapshot: it sees them empty.
+
+    The snapshot shows the file that a table had, the function the file that it has now.
+    """
+    return tuple(name for (name,) in session.execute(_REWRITTEN, [[table.oid for table in tables]]))
+
+
+def references(session: Session) -> tuple[tuple[int, int], ...]:
+    """Foreign keys, as OIDs of the referencing and of the referenced table."""
+    query = "SELECT conrelid, confrelid FROM pg_catalog.pg_constraint WHERE contype = 'f'"
+    return tuple((referencing, referenced) for referencing, referenced in session.execute(query))
+
+
+def lock_capacity(session: Session) -> int:
+    """How many locks the server has room for, all sessions together."""
+    return int(
+        scalar(
+            session,
+            "SELECT pg_catalog.current_setting('max_locks_per_transaction')::int8 * ("
+            "pg_catalog.current_setting('max_connections')::int8"
+            " + pg_catalog.current_setting('max_prepared_transactions')::int8)",
+        )
+    )
+
+
 def count(session: Session, table: Relation) -> int:
     """Rows of one table alone, without its children's."""
     query = sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(table.schema, table.table))
@@ -194,17 +242,30 @@ def count(session: Session, table: Relation) -> int:
 
 def sequence_names(session: Session) -> tuple[str, ...]:
     """Every sequence that a dump carries."""
-    return tuple(row[2] for row in session.execute(_SEQUENCES, {}))
+    return tuple(row[2] for row in session.execute(_SEQUENCES, _own(session)))
 
 
 def holds_catalog(session: Session) -> bool:
-    """Whether pgproof's own catalog lives in this database."""
-    return bool(scalar(session, "SELECT pg_catalog.to_regclass('pgproof.backup_jobs') IS NOT NULL"))
+    """Whether our own catalog, and not another pgproof's, lives in this database."""
+    return session.own_schema is not None
+
+
+def find_own_schema(session: Session, installation: str | None) -> str | None:
+    """The schema of the catalog of that installation, if it is here."""
+    if installation is None or not scalar(session, "SELECT pg_catalog.to_regclass('pgproof.installation') IS NOT NULL"):
+        return None
+    return (
+        OWN_SCHEMA if scalar(session, "SELECT id::pg_catalog.text FROM pgproof.installation") == installation else None
+    )
+
+
+def _own(session: Session) -> dict[str, Any]:
+    return {"own_schema": session.own_schema}
 
 
 def sequence_positions(session: Session) -> Mapping[str, SequencePosition]:
     """Where every sequence stands now."""
-    found = session.execute(_SEQUENCES, {}).fetchall()
+    found = session.execute(_SEQUENCES, _own(session)).fetchall()
     positions = {}
     for start in range(0, len(found), _SEQUENCES_A_QUERY):
         batch = found[start : start + _SEQUENCES_A_QUERY]
@@ -212,11 +273,11 @@ def sequence_positions(session: Session) -> Mapping[str, SequencePosition]:
             sql.SQL("SELECT {}::int, last_value, is_called FROM {}").format(
                 sql.Literal(number), sql.Identifier(schema, sequence)
             )
-            for number, (schema, sequence, _, _) in enumerate(batch)
+            for number, (schema, sequence, *_) in enumerate(batch)
         )
         for number, last_value, is_called in session.execute(query):
-            _, _, name, increment = batch[number]
-            positions[name] = SequencePosition(last_value, is_called, increment)
+            _, _, name, increment, cycles = batch[number]
+            positions[name] = SequencePosition(last_value, is_called, increment, bounded=not cycles)
     return positions
 
 

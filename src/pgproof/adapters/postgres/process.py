@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-import signal
+import selectors
 import subprocess
 import threading
 import time
@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from pgproof.domain.errors import Cancelled, ClientMissing, TimedOut
+from pgproof.adapters.postgres.group import ProcessGroup
+from pgproof.domain.errors import Cancelled, ClientMissing, ConfigurationError, TimedOut
 from pgproof.domain.secret import Secret, without_secrets
 from pgproof.services.ports import Watch
 
 _CHUNK = 1 << 20
+_WORDS = 1 << 16
 _POLL_SECONDS = 0.2
-_GRACE_SECONDS = 3.0
 _TAIL_LINES = 30
 _F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but on no other platform
 
@@ -47,6 +48,8 @@ class ToolProcess:
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._deaf: Exception | None = None
         self._ended_by: type[Cancelled | TimedOut] | None = None
+        self._heard_all = threading.Event()
+        self._hung_up = threading.Event()
         try:
             self._child = subprocess.Popen(
                 command.argv,
@@ -61,6 +64,7 @@ class ToolProcess:
                 f"unable to start {command.argv[0]}: {error.strerror}",
                 hint="Run `pgproof doctor` for the tools found.",
             ) from error
+        self._group = ProcessGroup(self._child)
         self._threads = [
             threading.Thread(target=self._hear, name=f"{command.name} stderr", daemon=True),
             threading.Thread(target=self._guard, name=f"{command.name} guard", daemon=True),
@@ -72,7 +76,9 @@ class ToolProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._kill()
+        self._group.end()
+        self._group.wait()
+        self._hung_up.set()
         for thread in self._threads:
             thread.join()
         for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
@@ -115,12 +121,17 @@ class ToolProcess:
 
     def wait(self) -> int:
         """The exit status, negative for a signal. Raises `Cancelled` or `TimedOut` if we ended it."""
-        status = self._child.wait()
+        status = self._group.wait()
         for thread in self._threads:
             thread.join()
         if self._deaf is not None:
             raise self._deaf
-        if self._ended_by is not None:
+        if status is None:
+            raise ConfigurationError(
+                f"how {self.command.name} ended is not known: somebody else in this process waited for it",
+                hint="Start pgproof with SIGCHLD at its default, and beside nothing that waits for every child.",
+            )
+        if self._ended_by is not None and status != 0:
             raise self._ended_by(f"{self.command.name} was ended: {_REASONS[self._ended_by]}")
         return status
 
@@ -133,11 +144,35 @@ class ToolProcess:
         pipe = self._child.stderr
         if pipe is None:
             raise ValueError(f"{self.command.name} was started without a pipe for its errors")
-        for raw in pipe:
-            line = without_secrets(raw.decode(errors="replace").rstrip(), *self.command.secrets)
-            self._tail.append(line)
-            if self._deaf is None:
-                self._tell(line)
+        try:
+            rest = b""
+            for chunk in self._words(pipe.fileno()):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    self._note(line)
+            if rest:
+                self._note(rest)
+        finally:
+            self._heard_all.set()
+
+    def _words(self, pipe: int) -> Iterator[bytes]:
+        """What arrives until everybody has closed the pipe, or until nobody is left whose words count."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while True:
+                if selector.select(_POLL_SECONDS):
+                    chunk = os.read(pipe, _WORDS)
+                    if not chunk:
+                        return
+                    yield chunk
+                elif self._hung_up.is_set():
+                    return
+
+    def _note(self, raw: bytes) -> None:
+        line = without_secrets(raw.decode(errors="replace").rstrip(), *self.command.secrets)
+        self._tail.append(line)
+        if self._deaf is None:
+            self._tell(line)
 
     def _tell(self, line: str) -> None:
         try:
@@ -147,32 +182,21 @@ class ToolProcess:
 
     def _guard(self) -> None:
         deadline = None if self._watch.timeout is None else time.monotonic() + self._watch.timeout
-        while self._child.poll() is None:
-            if self._watch.cancelled.wait(_POLL_SECONDS):
-                self._ended_by = Cancelled
-            elif deadline is not None and time.monotonic() > deadline:
-                self._ended_by = TimedOut
-            else:
-                continue
-            self._kill()
-            return
+        while not self._heard_all.wait(_POLL_SECONDS):
+            reason = self._reason_to_end(deadline)
+            if self._group.leader_has_ended():
+                # Its workers have lost their leader, and would keep us waiting for their last words.
+                self._group.kill()
+                if reason:
+                    self._hung_up.set()
+            elif reason:
+                self._ended_by = reason
+                self._group.end()
 
-    def _kill(self) -> None:
-        if self._signal(signal.SIGTERM):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(_GRACE_SECONDS)
-        self._signal(signal.SIGKILL)
-        self._child.wait()
-
-    def _signal(self, number: int) -> bool:
-        """Signal the group: pg_dump and pg_restore start workers. A reaped leader's number may be another's."""
-        if self._child.poll() is not None:
-            return False
-        try:
-            os.killpg(self._child.pid, number)
-        except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
-            return False
-        return True
+    def _reason_to_end(self, deadline: float | None) -> "type[Cancelled | TimedOut] | None":
+        if self._watch.cancelled.is_set():
+            return Cancelled
+        return TimedOut if deadline is not None and time.monotonic() > deadline else None
 
 
 _REASONS = {Cancelled: "the job was cancelled", TimedOut: "the job took longer than it may"}

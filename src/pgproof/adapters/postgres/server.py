@@ -1,6 +1,6 @@
 """Servers behind the `PostgresServer` port."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -21,10 +21,15 @@ _MAINTENANCE = ("postgres", "template1")
 
 
 class LivePostgresServer:
-    """Talks SQL to protected servers. `lock_wait_seconds` is how long a query waits for somebody's lock."""
+    """Talks SQL to protected servers.
 
-    def __init__(self, lock_wait_seconds: int = 60) -> None:
+    `lock_wait_seconds` is how long a query waits for somebody's lock, `installation` tells our own catalog
+    from any other that a protected database may hold.
+    """
+
+    def __init__(self, lock_wait_seconds: int = 60, installation: str | None = None) -> None:
         self._lock_wait_seconds = lock_wait_seconds
+        self._installation = installation
 
     def parse_url(self, url: str) -> ConnectionInfo:
         """See the port."""
@@ -37,7 +42,7 @@ class LivePostgresServer:
     def holds_catalog(self, connection: ConnectionInfo) -> bool:
         """See the port."""
         with connect(connection) as session:
-            return inspect.holds_catalog(session)
+            return inspect.find_own_schema(session, self._installation) is not None
 
     def identify(self, connection: ConnectionInfo) -> Server:
         """See the port."""
@@ -62,7 +67,7 @@ class LivePostgresServer:
 
     def open_snapshot(self, connection: ConnectionInfo) -> AbstractContextManager[ExportedSnapshot]:
         """See the port."""
-        return exported(connection, self._lock_wait_seconds)
+        return exported(connection, self._lock_wait_seconds, self._installation)
 
     def fingerprint(self, connection: ConnectionInfo) -> Fingerprint:
         """See the port."""
@@ -75,9 +80,10 @@ class LivePostgresServer:
                 large_objects=facts.large_objects,
             )
 
-    def list_databases(self, connection: ConnectionInfo) -> frozenset[str]:
+    def list_databases(self, connection: ConnectionInfo) -> Mapping[str, int]:
         """See the port."""
-        return self._names(connection, "SELECT datname FROM pg_catalog.pg_database")
+        with connect(connection) as session:
+            return inspect.databases(session)
 
     def list_roles(self, connection: ConnectionInfo) -> frozenset[str]:
         """See the port."""
@@ -87,13 +93,22 @@ class LivePostgresServer:
         """See the port."""
         return self._names(connection, "SELECT name FROM pg_catalog.pg_available_extensions")
 
-    def create_shadow(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+    def create_shadow(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> int:
         """See the port."""
         with self._maintenance(connection) as session:
             session.execute(alter.create_database(name, properties, version_of(session)))
+            session.execute(alter.close_to_others(name))
+            oid = inspect.databases(session)[name]
         if not properties.has_public_schema:
             with connect(connection.to_database(name)) as session:
                 session.execute("DROP SCHEMA public")
+        return oid
+
+    def check_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+        """See the port."""
+        with self._maintenance(connection) as session, session.transaction(force_rollback=True):
+            for statement in alter.apply_properties(name, properties):
+                session.execute(statement)
 
     def apply_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """See the port."""
@@ -104,6 +119,7 @@ class LivePostgresServer:
     def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """See the port."""
         with connect(connection) as session:
+            session.own_schema = inspect.find_own_schema(session, self._installation)
             return inspect.user_objects(session)
 
     def transaction_committed(self, connection: ConnectionInfo, transaction: str) -> bool:
@@ -120,11 +136,15 @@ class LivePostgresServer:
         """See the port."""
         return swap(self._maintenance_database(connection, live), live=live, incoming=incoming, outgoing=outgoing)
 
-    def drop_database(self, connection: ConnectionInfo, name: str) -> None:
+    def drop_database(self, connection: ConnectionInfo, name: str, oid: int) -> bool:
         """See the port."""
         with self._maintenance(connection, avoid=name) as session:
+            if inspect.databases(session).get(name) != oid:
+                return False
             session.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(_DROP_SECONDS * 1000)))
+            session.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
             session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            return True
 
     @contextmanager
     def _maintenance(self, connection: ConnectionInfo, avoid: str | None = None) -> Iterator[Session]:

@@ -17,17 +17,14 @@ from psycopg import sql
 
 from pgproof.adapters.postgres.connect import Session, connect
 from pgproof.domain.database import ConnectionInfo
-from pgproof.domain.errors import PgproofError, SwapFailed
+from pgproof.domain.errors import SwapFailed
 
 _PAUSE_SECONDS = 0.02
 _LOCK_WAIT_SECONDS = 10
 
-# A role that is no superuser may not end a superuser's session; trying to would end the whole query.
-_END_SESSIONS = """
-    SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a
+_SESSIONS = """
+    SELECT a.pid FROM pg_catalog.pg_stat_activity a
     WHERE a.datname = ANY (%s) AND a.pid <> pg_catalog.pg_backend_pid()
-      AND (NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = a.usesysid AND r.rolsuper)
-           OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = current_user AND r.rolsuper))
 """
 
 
@@ -38,12 +35,12 @@ def swap(maintenance: ConnectionInfo, *, live: str, incoming: str, outgoing: str
         connect(maintenance) as terminator,
     ):
         started = time.monotonic()
-        with _ending_sessions(terminator, [live, incoming]):
-            _rename(session, ([(live, outgoing)] if outgoing else []) + [(incoming, live)])
+        with _SessionEnder(terminator, [live, incoming]) as ender:
+            _rename(session, ([(live, outgoing)] if outgoing else []) + [(incoming, live)], ender.refused)
             return time.monotonic() - started
 
 
-def _rename(session: Session, pairs: list[tuple[str, str]]) -> None:
+def _rename(session: Session, pairs: list[tuple[str, str]], refused: set[int]) -> None:
     try:
         with session.transaction():
             for old, new in pairs:
@@ -51,31 +48,44 @@ def _rename(session: Session, pairs: list[tuple[str, str]]) -> None:
                     sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
                 )
     except psycopg.Error as error:
+        whose = f" The role may not end these sessions: {', '.join(map(str, sorted(refused)))}." if refused else ""
         raise SwapFailed(
             f"the databases could not be renamed: {' '.join(str(error).split())}",
-            hint="The live database is as it was. End what is still connected to it, then try again.",
+            hint=f"The live database is as it was. End what is still connected to it, then try again.{whose}",
         ) from error
 
 
-class _ending_sessions:  # noqa: N801 - reads as the context manager that it is
-    """End the sessions of some databases again and again, in a thread, until the block is left."""
+class _SessionEnder:
+    """Ends the sessions of some databases again and again, in a thread, until its block is left.
+
+    `refused` are sessions that our role may not end, as one of a superuser: PostgreSQL says so for each.
+    """
 
     def __init__(self, session: Session, databases: list[str]) -> None:
         self._session = session
         self._databases = databases
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="end sessions", daemon=True)
+        self.refused: set[int] = set()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "_SessionEnder":
         self._thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
 
     def _run(self) -> None:
-        # What goes wrong here shows as a rename that waits in vain, and is reported as that.
-        with suppress(psycopg.Error, PgproofError):
+        # A connection that is lost here shows as a rename that waits in vain, and is reported as that.
+        with suppress(psycopg.OperationalError):
             while not self._done.is_set():
-                self._session.execute(_END_SESSIONS, (self._databases,))
+                for (pid,) in self._session.execute(_SESSIONS, (self._databases,)).fetchall():
+                    self._end(pid)
                 self._done.wait(_PAUSE_SECONDS)
+
+    def _end(self, pid: int) -> None:
+        try:
+            self._session.execute("SELECT pg_catalog.pg_terminate_backend(%s)", [pid])
+        except psycopg.errors.InsufficientPrivilege:
+            self.refused.add(pid)

@@ -1,19 +1,19 @@
 """pg_dump, pg_dumpall and pg_restore behind the `PostgresTools` port."""
 
 import contextlib
-import errno
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pgproof.adapters.postgres import commands, contents, finder, in_place, tarball
+from pgproof.adapters.postgres import commands, contents, finder, in_place, script, tarball
 from pgproof.adapters.postgres.failures import dump_failure, restore_failure
 from pgproof.adapters.postgres.process import Command, ToolProcess
+from pgproof.adapters.postgres.staging import Staging, staging_errors
 from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.database import ConnectionInfo, ServerVersion
-from pgproof.domain.errors import ArchiveUnreadable, ClientMissing, StorageDenied, StorageError, StorageFull
+from pgproof.domain.errors import ArchiveUnreadable, ClientMissing
 from pgproof.domain.fingerprint import Fingerprint
 from pgproof.domain.table_of_contents import TableOfContents
 from pgproof.services.ports import ClientTools, DumpRequest, RestoreRequest, Watch
@@ -36,7 +36,7 @@ class LocalTools:
         self._configured = configured
         self._environment = environment
         self._embedded = embedded
-        self._staging = staging
+        self._staging = Staging(staging)
         self._lock_wait_seconds = lock_wait_seconds
 
     @cached_property
@@ -58,7 +58,7 @@ class LocalTools:
             command = commands.dump(tools, request, self._environment, into=None)
             yield from self._stream(command, request.connection, watch)
             return
-        with self._folder("dump") as folder:
+        with self._staging.folder("dump") as folder:
             target = folder / "archive"
             command = commands.dump(tools, request, self._environment, into=target)
             with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
@@ -79,7 +79,7 @@ class LocalTools:
         """See the port."""
         if form is ArchiveFormat.CUSTOM:
             return self._list(commands.list_contents(tools, None, self._environment), iter(archive))
-        with self._folder("contents") as folder:
+        with self._staging.folder("contents") as folder:
             tarball.unpack(archive, folder, only=tarball.CONTENTS)
             return self._list(commands.list_contents(tools, folder, self._environment), iter(()))
 
@@ -89,8 +89,8 @@ class LocalTools:
         if stored is not None and form is ArchiveFormat.CUSTOM:
             yield stored
             return
-        with self._folder("restore") as folder:
-            with _staging_errors(folder):
+        with self._staging.folder("restore") as folder:
+            with staging_errors(folder):
                 target = self._fill(archive, form, folder)
             yield target
 
@@ -98,6 +98,19 @@ class LocalTools:
         """See the port."""
         _check_tls(tools, request.connection)
         with self._entry_list(request) as entry_list:
+            if script.needed(tools.version, request.server_version):
+                watch.on_line(
+                    f"PostgreSQL {request.server_version} does not know all that pg_restore sets: one session"
+                )
+                script.run(
+                    script=commands.restore_script(
+                        tools, request, self._environment, entry_list=entry_list, one_transaction=False
+                    ),
+                    psql=commands.psql(tools, request, self._environment),
+                    server=request.server_version,
+                    watch=watch,
+                )
+                return
             command = commands.restore(tools, request, self._environment, entry_list=entry_list)
             with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
                 status = process.wait()
@@ -111,10 +124,12 @@ class LocalTools:
         _check_tls(tools, request.connection)
         with self._entry_list(request) as entry_list:
             in_place.run(
-                script=commands.restore_script(tools, request, self._environment, entry_list=entry_list),
+                script=commands.restore_script(
+                    tools, request, self._environment, entry_list=entry_list, one_transaction=True
+                ),
                 psql=commands.psql(tools, request, self._environment),
                 expected=expected,
-                replaced=request.replaced,
+                request=request,
                 lock_wait_seconds=self._lock_wait_seconds,
                 watch=watch,
             )
@@ -124,7 +139,7 @@ class LocalTools:
         if request.entries is None:
             yield None
             return
-        with self._folder("entries") as folder:
+        with self._staging.folder("entries") as folder:
             path = folder / "entries.list"
             path.write_text(contents.render_list(request.entries))
             yield path
@@ -164,27 +179,6 @@ class LocalTools:
             for chunk in archive:
                 file.write(chunk)
         return target
-
-    @contextlib.contextmanager
-    def _folder(self, purpose: str) -> Iterator[Path]:
-        with _staging_errors(self._staging):
-            self._staging.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder = tempfile.TemporaryDirectory(prefix=f"{purpose}-", dir=self._staging, ignore_cleanup_errors=True)
-        with folder as path:
-            yield Path(path)
-
-
-@contextlib.contextmanager
-def _staging_errors(folder: Path) -> Iterator[None]:
-    hint = f"Make room or allow writing there, or name another folder in BACKUP_STAGING_DIR (now {folder})."
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"no space left in the staging folder {folder}", hint=hint) from error
-        if isinstance(error, PermissionError):
-            raise StorageDenied(f"not allowed to write to the staging folder {folder}", hint=hint) from error
-        raise StorageError(f"unable to write to the staging folder {folder}: {error.strerror}", hint=hint) from error
 
 
 def _check_tls(tools: ClientTools, connection: ConnectionInfo) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
+from pgproof.domain.backup import Backup
 from pgproof.domain.retention import Action
 from pgproof.domain.retention_policy import RetentionPolicy
 from pgproof.entrypoints.cli import text
@@ -30,7 +31,7 @@ def summary(plan: CleanupPlan, done: Sweep | None, *, with_orphans: bool) -> str
     stay = f"{text.count(kept, 'usable backup')} {'stays' if kept == 1 else 'stay'}"
     if done is None:
         return f"{planned(plan, with_orphans=with_orphans) or 'nothing is to be removed'}; {stay}"
-    parts = list(_amounts(len(done.expired), done.freed, len(done.forgotten), len(done.dropped), len(done.removed)))
+    parts = list(_amounts(done.expired, len(done.forgotten), len(done.dropped), done.removed))
     removed = f"removed: {', '.join(parts)}" if parts else "nothing was removed"
     failed = f"; {text.count(len(done.failures), 'removal')} failed" if done.failures else ""
     return f"{removed}{failed}; {stay}"
@@ -38,23 +39,24 @@ def summary(plan: CleanupPlan, done: Sweep | None, *, with_orphans: bool) -> str
 
 def planned(plan: CleanupPlan, *, with_orphans: bool) -> str:
     """What is to be removed; empty if that is nothing."""
-    expiring = plan.with_action(Action.EXPIRE)
-    folders = plan.orphans.removable if with_orphans else ()
-    size = sum(decision.backup.file_size or 0 for decision in expiring) + sum(folder.size for folder in folders)
+    expiring = [decision.backup for decision in plan.with_action(Action.EXPIRE)]
     forgotten = len(plan.with_action(Action.FORGET))
-    parts = list(_amounts(len(expiring), size, forgotten, len(plan.due_databases), len(folders)))
+    folders = plan.orphans.removable if with_orphans else ()
+    parts = list(_amounts(expiring, forgotten, len(plan.due_databases), folders))
     return f"to be removed for good: {', '.join(parts)}" if parts else ""
 
 
-def _amounts(backups: int, size: int, records: int, databases: int, folders: int) -> Iterator[str]:
+def _amounts(backups: Sequence[Backup], records: int, databases: int, folders: Sequence[StoredFolder]) -> Iterator[str]:
     if backups:
-        yield f"{text.count(backups, 'backup')} ({text.size(size)})"
+        size = sum(backup.file_size or 0 for backup in backups)
+        yield f"{text.count(len(backups), 'backup')} ({text.size(size)})"
     if records:
-        yield text.count(records, "record") + " of failed backups"
+        yield f"{text.count(records, 'record')} of failed backups"
     if databases:
-        yield text.count(databases, "database") + " of past undo windows"
+        yield f"{text.count(databases, 'database')} of past undo windows"
     if folders:
-        yield text.count(folders, "folder") + " without a manifest"
+        size = sum(folder.size for folder in folders)
+        yield f"{text.count(len(folders), 'folder')} without a manifest ({text.size(size)})"
 
 
 def _backups(plan: CleanupPlan, zone: tzinfo, *, everything: bool) -> str:

@@ -15,6 +15,8 @@ from pgproof.services.ports import RestoreRequest, Watch
 from pgproof.services.restoring.preflight import Plan
 from pgproof.services.restoring.work import Work
 
+_OWN_SCHEMA = "pgproof"
+
 
 @contextmanager
 def staged(work: Work, plan: Plan) -> Iterator[Path]:
@@ -48,6 +50,8 @@ def request(work: Work, plan: Plan, place: Path, target: ConnectionInfo) -> Rest
         no_owner=options.no_owner,
         no_acl=options.no_acl,
         no_tablespaces=options.tablespace is not None,
+        server_version=plan.server.version,
+        kept_schema=_OWN_SCHEMA if plan.keeps_catalog else None,
         replaced=(*plan.expected.tables, *plan.expected.schema_only) if options.selective else None,
     )
 

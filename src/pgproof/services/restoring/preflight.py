@@ -27,6 +27,8 @@ class Plan:
     live_exists: bool
     expected: Fingerprint
     properties: DatabaseProperties
+    session_settings: Mapping[str, str]
+    keeps_catalog: bool = False
     entries: tuple[int, ...] | None = None
 
 
@@ -37,8 +39,11 @@ def prepare(work: Work) -> Plan:
     manifest = contents.read_manifest(world.storage, work.backup)
     maintenance = world.server.maintenance(work.live)
     server = world.server.identify(maintenance)
-    live_exists = work.restore.dbname in world.server.list_databases(maintenance)
+    databases = world.server.list_databases(maintenance)
+    live_exists = work.restore.dbname in databases
+    work.note(live_oid=databases.get(work.restore.dbname))
     _check_target(work, live_exists=live_exists)
+    _check_names_are_free(work, databases)
     _check_version(server, manifest, options)
     client = world.tools.for_server(server.version, ServerVersion.parse(manifest.client_version))
     if options.mode is not RestoreMode.IN_PLACE:
@@ -51,6 +56,8 @@ def prepare(work: Work) -> Plan:
         live_exists=live_exists,
         expected=manifest.fingerprint,
         properties=_properties(manifest, options, server),
+        session_settings=_session_settings(server),
+        keeps_catalog=live_exists and world.server.holds_catalog(work.live),
     )
     return _selected(work, plan) if options.selective else plan
 
@@ -79,6 +86,24 @@ def _check_target(work: Work, *, live_exists: bool) -> None:
         )
     if not options.drop_existing:
         _check_empty(work)
+
+
+def _check_names_are_free(work: Work, databases: Mapping[str, int]) -> None:
+    """Another installation, or a catalog that was lost, may have used the same numbers."""
+    if work.restore.options.mode is RestoreMode.IN_PLACE:
+        return
+    for name in (work.restore.shadow_database, work.restore.previous_database):
+        if name in databases:
+            raise Conflict(
+                f"there is a database {name!r} already, and this restore needs that name",
+                hint="It was kept by another restore. Drop or rename it if you do not need it any more, "
+                "or start the restore again: it will have another number.",
+            )
+
+
+def _session_settings(server: Server) -> Mapping[str, str]:
+    """A login trigger that came back with the backup must not write while the backup is being compared."""
+    return {"event_triggers": "off"} if server.is_superuser and server.version.major >= 17 else {}
 
 
 def _check_empty(work: Work) -> None:

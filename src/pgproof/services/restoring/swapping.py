@@ -12,18 +12,20 @@ def build(work: Work, plan: Plan) -> None:
     """Create the shadow, load it, collect its statistics, compare it."""
     server = work.world.server
     work.begin(RestoreStep.CREATE_SHADOW)
-    server.create_shadow(work.database.connection, work.restore.shadow_database, plan.properties)
+    shadow, name = work.shadow(plan.session_settings), work.restore.shadow_database
+    work.note(shadow_oid=server.create_shadow(work.database.connection, name, plan.properties))
+    server.check_properties(work.database.connection, name, plan.properties)
     work.begin(RestoreStep.LOAD)
     with loading.staged(work, plan) as place:
-        request = loading.request(work, plan, place, work.shadow)
+        request = loading.request(work, plan, place, shadow)
         work.world.tools.restore(plan.client, request, loading.watch(work))
     if work.restore.options.run_analyze:
         work.begin(RestoreStep.ANALYZE)
-        server.analyze(work.shadow)
+        server.analyze(shadow)
     work.begin(RestoreStep.COMPARE)
-    loading.compare(work, plan, work.shadow)
+    loading.compare(work, plan, shadow)
     work.begin(RestoreStep.PROPERTIES)
-    server.apply_properties(work.database.connection, work.restore.shadow_database, plan.properties)
+    server.apply_properties(work.database.connection, name, plan.properties)
 
 
 def swap_in(work: Work) -> None:
@@ -42,9 +44,3 @@ def swap_in(work: Work) -> None:
             raise
         seconds = work.timings()[RestoreStep.SWAP]
     work.note(timings={**work.timings(), "refused": round(seconds, 3)})
-
-
-def drop_shadow(work: Work) -> None:
-    """Remove what was built, if anything was: the live database keeps its name and content."""
-    if work.restore.step not in (RestoreStep.PREFLIGHT, RestoreStep.SAFETY_BACKUP):
-        work.world.server.drop_database(work.database.connection, work.restore.shadow_database)

@@ -1,5 +1,6 @@
 """A restore in the making: its record, its ports, its log."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
@@ -41,10 +42,10 @@ class Work:
         """The database that the restore is to end up in, whether it exists yet or not."""
         return self.database.connection.to_database(self.restore.dbname)
 
-    @property
-    def shadow(self) -> ConnectionInfo:
-        """The database that is built beside it."""
-        return self.database.connection.to_database(self.restore.shadow_database)
+    def shadow(self, settings: Mapping[str, str]) -> ConnectionInfo:
+        """The database that is built beside it, for sessions with these settings."""
+        place = self.database.connection.to_database(self.restore.shadow_database)
+        return place.with_settings(settings)
 
     def begin(self, step: RestoreStep) -> None:
         """Record a step before it starts, and the last one's time. Raises `Cancelled`."""

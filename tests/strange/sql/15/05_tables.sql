@@ -64,7 +64,7 @@ CREATE TABLE strange.parent (id int NOT NULL, name text DEFAULT 'parent', CONSTR
 CREATE TABLE strange.parent_2 (extra text, id int NOT NULL);
 CREATE TABLE strange.child (own int, name text DEFAULT 'child') INHERITS (strange.parent);
 CREATE TABLE strange.grandchild (CONSTRAINT local CHECK (own <> 13)) INHERITS (strange.child, strange.parent_2);
-CREATE TABLE strange.adopted (z int, id int NOT NULL, name text, CONSTRAINT positive CHECK (id > 0));
+CREATE TABLE strange.adopted (id int NOT NULL, name text, z int, CONSTRAINT positive CHECK (id > 0));
 ALTER TABLE strange.adopted INHERIT strange.parent;
 ALTER TABLE strange.parent ADD added_later date DEFAULT '2001-01-01';
 INSERT INTO strange.parent (id) SELECT g FROM generate_series(1, 3) g;

@@ -39,6 +39,8 @@ CREATE TABLE strange.checks (
     a int, b int, t text, CONSTRAINT "a < b; -- ""really""" CHECK (a < b), CHECK (strange.is_even(a) IS NOT FALSE OR b > 5),
     CHECK (t ~ '^[^\\]*$' AND t <> 'it''s'), CONSTRAINT whole_row CHECK (checks IS NOT NULL OR true), CHECK (t IN ('x', 'y', 'z') OR (t IS NULL))
 );
+-- PostgreSQL writes this check in one way, reads it, and from then on writes it in another.
+ALTER TABLE strange.checks ADD v varchar(3) CHECK (v IN ('a', 'b''c', 'd'));
 INSERT INTO strange.checks VALUES (2, 3, 'x'), (NULL, NULL, NULL), (1, 9, 'y');
 
 -- A check and an index whose function names its schema, and ones whose function brings its own search path.

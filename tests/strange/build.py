@@ -1,0 +1,130 @@
+"""Makes the strange database on a server, with everything that the server can hold."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from pgproof.domain.database import ConnectionInfo
+from tests.servers import Server, connect
+
+SQL = Path(__file__).parent / "sql"
+VERSIONS = (15, 16, 17, 18)
+TABLESPACE = "strange Spaçe"
+OWNER = "strange_owner"
+DEFAULT_NAME = "Strange \"database\"; -- 'nämé'"
+
+# What a server must be able to do for a file of `sql/capable`; "capable" fails with an error where it cannot.
+_CAPABLE = {
+    "icu": "CREATE COLLATION pg_temp.probe (PROVIDER = icu, LOCALE = 'de')",
+    "lz4": "SET default_toast_compression = lz4",
+    "xml": "SELECT '<a/>'::xml",
+    "extensions": "DO $$BEGIN IF (SELECT count(*) FROM pg_available_extensions WHERE name IN ('hstore', 'citext', "
+    "'btree_gist', 'pg_trgm', 'pgcrypto', 'postgres_fdw', 'file_fdw')) < 7 THEN RAISE 'not all there'; END IF; END$$",
+    "vector": "DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') THEN "
+    "RAISE 'not there'; END IF; END$$",
+}
+
+
+@dataclass(frozen=True)
+class Strange:
+    """The database as it was made. `absent` names the capable parts that this server cannot hold."""
+
+    connection: ConnectionInfo
+    absent: frozenset[str]
+
+
+def make(server: Server, name: str = DEFAULT_NAME, *, capable: bool = True) -> Strange:
+    """Make the strange database. Without `capable`: only what every server of that version can hold."""
+    prepare(server)
+    place = create_empty(server, name)
+    absent = {part for part, probe in _CAPABLE.items() if not (capable and _can(place, probe))}
+    for file in files(server.major):
+        run(place, file)
+    for part in sorted(_CAPABLE.keys() - absent):
+        run(place, SQL / "capable" / f"{part}.sql")
+    _set_properties(server, place.dbname)
+    return Strange(place, frozenset(absent))
+
+
+def prepare(server: Server) -> None:
+    """The roles and the tablespace, unless they are there."""
+    run(server.connection, SQL / "cluster" / "roles.sql")
+    query = sql.SQL("SELECT 1 FROM pg_tablespace WHERE spcname = {}").format(sql.Literal(TABLESPACE))
+    if not server.sql(server.connection, query):
+        text = (SQL / "cluster" / "tablespace.sql").read_text("utf-8")
+        server.sql(server.connection, "SET allow_in_place_tablespaces = on", text)
+
+
+def create_empty(server: Server, name: str) -> ConnectionInfo:
+    """An empty database like the strange one, in its tablespace."""
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 OWNER {} TABLESPACE {}").format(
+        sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(TABLESPACE)
+    )
+    server.sql(server.connection, statement)
+    return server.connection.to_database(name)
+
+
+def files(major: int) -> Iterator[Path]:
+    """The files for a server of that major version, in their order."""
+    for version in VERSIONS:
+        if version <= major:
+            yield from sorted((SQL / str(version)).glob("*.sql"))
+
+
+def run(place: ConnectionInfo, file: Path) -> None:
+    """Run one file in one transaction."""
+    with connect(place) as session:
+        try:
+            session.execute(file.read_bytes())
+        except psycopg.Error as error:
+            error.add_note(f"in {file.relative_to(SQL)}")
+            raise
+
+
+def _can(place: ConnectionInfo, probe: str) -> bool:
+    with connect(place, autocommit=False) as session:
+        try:
+            session.execute(probe.encode())
+        except psycopg.Error:
+            return False
+        finally:
+            session.rollback()
+    return True
+
+
+def _set_properties(server: Server, name: str) -> None:
+    """What belongs to the database itself. The settings are those that change how values are written."""
+    statements = [
+        "COMMENT ON DATABASE {} IS 'it''s a \"strange\" one; -- ünïcödé'",
+        "ALTER DATABASE {} CONNECTION LIMIT 50",
+        "ALTER DATABASE {} SET search_path = \"$user\", 'Strange Schema.with \"quotes\"; -- and dots', strange, public",
+        "ALTER DATABASE {} SET DateStyle = 'German, DMY'",
+        "ALTER DATABASE {} SET IntervalStyle = 'sql_standard'",
+        "ALTER DATABASE {} SET TimeZone = 'Asia/Kathmandu'",
+        "ALTER DATABASE {} SET extra_float_digits = -5",
+        "ALTER DATABASE {} SET bytea_output = 'escape'",
+        "ALTER DATABASE {} SET default_text_search_config = 'strange.search'",
+        "ALTER DATABASE {} SET default_transaction_read_only = on",
+        "ALTER DATABASE {} SET default_table_access_method = 'strange_heap'",
+        "ALTER DATABASE {} SET \"strange.custom\" = 'it''s \"custom\", a\\b'",
+        "ALTER DATABASE {} SET \"strange.Empty\" = ''",
+        "ALTER DATABASE {} SET temp_tablespaces = '', 'strange Spaçe'",
+        "ALTER DATABASE {} SET statement_timeout = '20min'",
+        "ALTER ROLE strange_reader IN DATABASE {} SET search_path = 'a, b', \"C\"",
+        "ALTER ROLE \"Strange \"\"quoted\"\" röle; --\" IN DATABASE {} SET work_mem = '5MB'",
+        "ALTER ROLE postgres IN DATABASE {} SET IntervalStyle = 'iso_8601'",
+        "REVOKE ALL ON DATABASE {} FROM PUBLIC",
+        "GRANT CONNECT ON DATABASE {} TO strange_reader",
+        "GRANT CREATE, TEMPORARY ON DATABASE {} TO strange_chain_a WITH GRANT OPTION",
+        "SET SESSION AUTHORIZATION strange_chain_a",
+        "GRANT CREATE ON DATABASE {} TO strange_chain_b WITH GRANT OPTION",
+        "SET SESSION AUTHORIZATION strange_chain_b",
+        "GRANT CREATE ON DATABASE {} TO strange_chain_c, \"Strange \"\"quoted\"\" röle; --\"",
+    ]
+    quoted = sql.Identifier(name)
+    # default_text_search_config is checked only where it is set: from within the database.
+    place = server.connection.to_database(name)
+    server.sql(place, *(sql.SQL(statement).format(quoted) for statement in statements))

@@ -1,0 +1,20 @@
+-- Extensions of the server's package, their types in tables and indexes, and privileges changed on their members.
+CREATE SCHEMA "Ext ""schema""";
+CREATE EXTENSION hstore SCHEMA "Ext ""schema""";
+CREATE EXTENSION citext;
+CREATE EXTENSION btree_gist;
+CREATE EXTENSION pg_trgm SCHEMA strange;
+CREATE EXTENSION pgcrypto;
+CREATE EXTENSION postgres_fdw;
+CREATE EXTENSION file_fdw;
+COMMENT ON EXTENSION hstore IS 'ours';
+CREATE TABLE strange.extended (id int PRIMARY KEY, h "Ext ""schema""".hstore, c public.citext UNIQUE, t text, during daterange, EXCLUDE USING gist (id WITH =, during WITH &&));
+INSERT INTO strange.extended VALUES (1, 'a=>NULL, "b \"c\""=>"d\\e"', 'MiXeD', 'trigrams', '[2020-01-01,2020-02-01)'), (2, '', 'other', NULL, NULL);
+CREATE INDEX ON strange.extended USING gin (t strange.gin_trgm_ops);
+CREATE INDEX ON strange.extended USING gist (h "Ext ""schema""".gist_hstore_ops (siglen = 32));
+REVOKE EXECUTE ON FUNCTION public.crypt(text, text) FROM PUBLIC;
+CREATE SERVER strange_remote FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'nowhere.invalid', dbname 'x', use_remote_estimate 'true');
+CREATE USER MAPPING FOR PUBLIC SERVER strange_remote OPTIONS ("user" 'u', password 'it''s');
+CREATE FOREIGN TABLE strange.remote (id int OPTIONS (column_name 'ID'), t text) SERVER strange_remote OPTIONS (schema_name 'odd "s"', table_name 't', fetch_size '7');
+CREATE SERVER strange_files FOREIGN DATA WRAPPER file_fdw;
+CREATE FOREIGN TABLE strange.in_a_file (line text) SERVER strange_files OPTIONS (filename '/nowhere/file.csv', format 'csv', header 'true', null E'\\N');
