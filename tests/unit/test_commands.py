@@ -80,10 +80,15 @@ def test_a_restore_ends_at_the_first_error() -> None:
     assert "--set=ON_ERROR_STOP=1" in commands.psql(TOOLS, RESTORE, BASE).argv
 
 
-def test_settings_of_a_session_are_written_by_libpqs_rules() -> None:
-    command = commands.restore(TOOLS, RESTORE, BASE, entry_list=None)
-    assert command.environment["PGOPTIONS"] == r"-c work_mem=64\ MB -c a=b\\c"
-    assert "PGOPTIONS" not in commands.dump(TOOLS, REQUEST, BASE, None).environment
+def test_settings_of_a_session_travel_in_the_connection_string_beside_others() -> None:
+    place = CONNECTION.with_settings({"event_triggers": "off"})
+    for command in (
+        commands.restore(TOOLS, replace(RESTORE, connection=place), BASE, entry_list=None),
+        commands.psql(TOOLS, replace(RESTORE, connection=place), BASE),
+    ):
+        given = next(argument for argument in command.argv if argument.startswith("--dbname="))
+        options = conninfo_to_dict(given.removeprefix("--dbname="))["options"]
+        assert options == r"-c event_triggers=off -c work_mem=64\ MB -c a=b\\c"
 
 
 @pytest.mark.parametrize(("encoding", "codec"), [("LATIN1", "latin1"), ("WIN1252", "cp1252"), ("UTF8", "utf-8")])

@@ -67,11 +67,15 @@ class ConnectionInfo:
         return replace(self, dbname=dbname)
 
     def with_settings(self, settings: Mapping[str, str]) -> "ConnectionInfo":
-        """The same database, for sessions that begin with these settings of the server."""
+        """The same database, for sessions that begin with these settings of the server, beside any others.
+
+        Written as libpq's `options` are: https://www.postgresql.org/docs/current/libpq-connect.html
+        """
         if not settings:
             return self
-        words = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        return replace(self, options={**self.options, "options": words})
+        words = [f"-c {name}={_escaped(value)}" for name, value in settings.items()]
+        before = [self.options["options"]] if "options" in self.options else []
+        return replace(self, options={**self.options, "options": " ".join([*before, *words])})
 
     def same_place(self, other: "ConnectionInfo") -> bool:
         """Whether both name the same database by the same address."""
@@ -91,6 +95,10 @@ class ConnectionInfo:
 
     def __str__(self) -> str:
         return f"{in_quotes(self.dbname)} on {self.address}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
 @dataclass(frozen=True)

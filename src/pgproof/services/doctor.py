@@ -1,19 +1,20 @@
 """What could keep a backup or a restore from succeeding, looked at before it does."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pgproof.domain.errors import PgproofError
+from pgproof.domain.errors import ClientMissing, PgproofError, PrivilegeMissing
 from pgproof.domain.known_faults import client_fault
+from pgproof.domain.wording import counted, in_quotes, listed, size
 from pgproof.services.databases import DatabaseService
 from pgproof.services.ports import BackupFilter, Catalog, ClientTools, PostgresTools, Storage
 from pgproof.services.recovery import RecoveryService
 
 EMBEDDED = "embedded"
 _LITTLE_SPACE = 1024**3
-_GB = 1024**3
-_NAMED = 5
+_NEWEST = 5
 
 
 class Outcome(StrEnum):
@@ -66,25 +67,38 @@ def look_at_storage(storage: Storage, catalog: Catalog | None, max_size: float) 
     """Whether a backup can be written, and whether the next one will fit. `max_size` is in bytes."""
     storage.check()
     yield Finding("storage", Outcome.OK, f"{storage.url} can be written, read and deleted in")
-    free = storage.free_bytes()
     needed = _LITTLE_SPACE
     if catalog is not None:
-        sizes = [backup.file_size or 0 for backup in catalog.list_backups(BackupFilter(limit=_NAMED))]
-        needed = max([needed, *(2 * size for size in sizes)])
-        total = catalog.backup_stats().total_size
-        if total > max_size:
-            yield Finding(
-                "storage",
-                Outcome.WARN,
-                f"the backups take {total / _GB:.1f} GB, more than BACKUP_MAX_SIZE_GB",
-                "Delete backups that nobody needs, or raise BACKUP_MAX_SIZE_GB.",
-            )
+        newest = catalog.list_backups(BackupFilter(limit=_NEWEST))
+        needed = max([needed, *(2 * (backup.file_size or 0) for backup in newest)])
+        yield from _look_at_backups(storage, catalog, max_size)
+    free = storage.free_bytes()
     if free is None:
         yield Finding("space", Outcome.OK, "the storage does not tell how much is free")
     elif free < needed:
-        yield Finding("space", Outcome.WARN, f"only {free / _GB:.1f} GB are free", "Make room before the next backup.")
+        yield Finding("space", Outcome.WARN, f"only {size(free)} are free", "Make room before the next backup.")
     else:
-        yield Finding("space", Outcome.OK, f"{free / _GB:.1f} GB are free")
+        yield Finding("space", Outcome.OK, f"{size(free)} are free")
+
+
+def _look_at_backups(storage: Storage, catalog: Catalog, max_size: float) -> Iterator[Finding]:
+    total = catalog.backup_stats().total_size
+    if total > max_size:
+        yield Finding(
+            "storage",
+            Outcome.WARN,
+            f"the backups take {size(total)}, more than BACKUP_MAX_SIZE_GB",
+            "Delete backups that nobody needs, or raise BACKUP_MAX_SIZE_GB.",
+        )
+    elsewhere = Counter(one.storage_url for one in catalog.present_backups() if one.usable)
+    del elsewhere[storage.url]
+    for url, backups in sorted(elsewhere.items()):
+        yield Finding(
+            "storage",
+            Outcome.WARN,
+            f"{counted(backups, 'backup')} of the catalog {'lies' if backups == 1 else 'lie'} elsewhere: {url}",
+            "Set BACKUP_DIR to an absolute path, so that it means the same folder wherever pgproof runs.",
+        )
 
 
 def look_at_tools(tools: PostgresTools) -> Iterator[Finding]:
@@ -93,12 +107,8 @@ def look_at_tools(tools: PostgresTools) -> Iterator[Finding]:
     for client in clients:
         yield _client(client)
     if not clients:
-        yield Finding(
-            "tools",
-            Outcome.FAIL,
-            "no pg_dump was found",
-            "Install the PostgreSQL client package, or name its folder in BACKUP_PG_BIN.",
-        )
+        hint = "Install the PostgreSQL client package, or name its folder in BACKUP_PG_BIN."
+        yield failed("tools", ClientMissing("no pg_dump was found", hint=hint))
 
 
 def look_at_database(databases: DatabaseService, name: str | None) -> Iterator[Finding]:
@@ -106,39 +116,33 @@ def look_at_database(databases: DatabaseService, name: str | None) -> Iterator[F
     found = databases.check(name)
     server, facts, tools = found.server, found.facts, found.tools
     where = f"{found.database.name}: PostgreSQL {server.version} at {found.database.connection.address}"
-    yield Finding("database", Outcome.OK, f"{where}, {len(facts.tables)} tables, dumped by pg_dump {tools.version}")
+    tables = counted(len(facts.tables), "table")
+    yield Finding("database", Outcome.OK, f"{where}, {tables}, dumped by pg_dump {tools.version}")
     fault = client_fault(tools.version)
     if fault is not None:
-        yield Finding(
-            "tools",
-            Outcome.FAIL,
-            f"pg_dump {tools.version} would be used, and {fault}",
-            f"Install the PostgreSQL client {fault.fixed_in} or newer.",
-        )
+        hint = f"Install the PostgreSQL client {fault.fixed_in} or newer."
+        yield failed("tools", ClientMissing(f"pg_dump {tools.version} would be used, and {fault}", hint=hint))
+    role = in_quotes(server.role)
     if facts.unreadable:
-        shown = ", ".join(facts.unreadable[:_NAMED]) + (" ..." if len(facts.unreadable) > _NAMED else "")
-        yield Finding(
-            "rights",
-            Outcome.FAIL,
-            f"the role {server.role!r} may not read {len(facts.unreadable)} objects: {shown}",
-            f"Run in that database: GRANT pg_read_all_data TO {_quoted(server.role)};",
-        )
+        objects = f"{counted(len(facts.unreadable), 'object')}: {listed(facts.unreadable)}"
+        hint = f"Run in that database: GRANT pg_read_all_data TO {_quoted(server.role)};"
+        yield failed("rights", PrivilegeMissing(f"the role {role} may not read {objects}", hint=hint))
     if not server.can_create_databases:
         yield Finding(
             "rights",
             Outcome.WARN,
-            f"the role {server.role!r} may back up but not restore: it may not create databases",
+            f"the role {role} may back up but not restore: it may not create databases",
             f"Run as a superuser: ALTER ROLE {_quoted(server.role)} CREATEDB;",
         )
     if facts.holds_catalog:
         yield Finding(
             "database",
             Outcome.WARN,
-            f"pgproof's own catalog lives in {found.database.name!r}, so it cannot be restored by a swap",
+            f"pgproof's own catalog lives in {in_quotes(found.database.name)}, so it cannot be restored by a swap",
             "Give the catalog a database of its own: set BACKUP_CATALOG_URL.",
         )
     if not facts.unreadable and server.can_create_databases:
-        yield Finding("rights", Outcome.OK, f"the role {server.role!r} may read everything and create databases")
+        yield Finding("rights", Outcome.OK, f"the role {role} may read everything and create databases")
 
 
 def look_for_lost_jobs(recovery: RecoveryService) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import shlex
 
 from pgproof.domain.archive import CHECKSUMS, ArchiveFormat, Compression
+from pgproof.domain.database import ConnectionInfo, Server
 from pgproof.domain.manifest import Manifest
 
 _UNPACK = {Compression.ZSTD: "zstd -dc", Compression.GZIP: "gzip -dc", Compression.NONE: "cat"}
@@ -11,7 +12,6 @@ _UNPACK = {Compression.ZSTD: "zstd -dc", Compression.GZIP: "gzip -dc", Compressi
 def render(manifest: Manifest) -> str:
     """The text for one backup; its commands work as they stand in the backup's folder."""
     archive = manifest.archive
-    others = [item.name for item in manifest.objects[1:] if item.name.startswith("globals.sql")]
     shown = manifest.database.replace("`", "'").replace("\n", " ")
     target = shlex.quote(manifest.dbname)
     return f"""# Restore this backup by hand
@@ -25,7 +25,7 @@ With pgproof: `pgproof restore {manifest.backup_id}`. Without it, in this folder
 
 2. On a new server, bring back roles and tablespaces first (existing ones give errors that can be ignored):
 
-       {_UNPACK[manifest.archive.compression]} {others[0] if others else "globals.sql"} | psql --dbname=postgres
+       {_UNPACK[manifest.archive.compression]} {_globals(manifest)} | psql --dbname=postgres
 
 3. Restore into a new, empty database (never over the one you want to rescue):
 
@@ -39,6 +39,20 @@ With pgproof: `pgproof restore {manifest.backup_id}`. Without it, in this folder
 4. Compare: `manifest.json` holds the exact number of rows of every table under `fingerprint`.
    When you are content, rename: `ALTER DATABASE` ... `RENAME TO` ... for {target}.
 """
+
+
+def load_globals(manifest: Manifest, folder: str, maintenance: ConnectionInfo, server: Server) -> str:
+    """The command that brings back the roles of a backup in `folder`; only a superuser may."""
+    user = maintenance.user if server.is_superuser else "SUPERUSER"
+    place = [f"--host={maintenance.host}"] if maintenance.host else []
+    place += [f"--port={maintenance.port}", f"--username={user}", f"--dbname={maintenance.dbname}"]
+    unpack = f"{_UNPACK[manifest.archive.compression]} {shlex.quote(f'{folder}/{_globals(manifest)}')}"
+    return f"{unpack} | {shlex.join(['psql', *place])}"
+
+
+def _globals(manifest: Manifest) -> str:
+    names = (item.name for item in manifest.objects[1:] if item.name.startswith("globals.sql"))
+    return next(names, "globals.sql")
 
 
 def _restore_commands(manifest: Manifest, name: str) -> str:

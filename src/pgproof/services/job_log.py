@@ -1,22 +1,19 @@
 """A job's log: to whoever watches, and into the catalog."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pgproof.domain.errors import CatalogError
+from pgproof.services.log_writer import LogWriter
 from pgproof.services.ports import Catalog, Clock, Lock, Observer, Progress
-
-_FLUSH_LINES = 500
-_FLUSH_SECONDS = 2.0
 
 
 class JobLog:
     """An `Observer` that passes everything on and keeps the lines in the catalog.
 
-    A catalog that is away for a while does not end a job: the lines wait. What still waits when the job
-    ends and cannot be written is told to the observer.
+    A catalog that is away for a while neither ends a job nor slows it down: the lines wait. What still waits
+    when the job ends and cannot be written is told to the observer.
     """
 
     def __init__(self, catalog: Catalog, clock: Clock, kind: Lock, job_id: int, observer: Observer) -> None:
@@ -25,25 +22,24 @@ class JobLog:
         self._kind = kind
         self._job_id = job_id
         self._observer = observer
-        self._lines: list[str] = []
         self._lock = threading.Lock()
-        self._flushed_at = clock.monotonic()
         self._progress = Progress()
+        self._writer = LogWriter(self._store)
 
     def __enter__(self) -> "JobLog":
+        self._writer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
-            lost = not self._flush()
-        if lost:
-            self._observer.log(f"the catalog is away: {len(self._lines)} lines of the job's log are lost")
+        lost, failure = self._writer.finish()
+        if failure is not None:
+            self._observer.log(f"{lost} lines of the job's log are lost: {failure.detail}")
 
     def step(self, name: str) -> None:
         """A new step begins."""
         self._progress = Progress()
         self._observer.step(name)
-        self._keep(f"step: {name}")
+        self._writer.add(f"step: {name}")
 
     def progress(self, progress: Progress) -> None:
         """The present step went on."""
@@ -52,7 +48,7 @@ class JobLog:
     def log(self, line: str) -> None:
         """One line of the log."""
         self._observer.log(line)
-        self._keep(line)
+        self._writer.add(line)
 
     def update(self, **changes: Any) -> None:
         """Change some figures of the present progress; any thread may."""
@@ -70,20 +66,5 @@ class JobLog:
 
         return on_line
 
-    def _keep(self, line: str) -> None:
-        with self._lock:
-            self._lines.append(line)
-            due = self._clock.monotonic() - self._flushed_at >= _FLUSH_SECONDS
-            if due or len(self._lines) >= _FLUSH_LINES:
-                self._flush()
-
-    def _flush(self) -> bool:
-        self._flushed_at = self._clock.monotonic()
-        if not self._lines:
-            return True
-        try:
-            self._catalog.append_log(self._kind, self._job_id, self._lines, self._clock.now())
-        except CatalogError:
-            return False
-        self._lines = []
-        return True
+    def _store(self, lines: Sequence[str]) -> None:
+        self._catalog.append_log(self._kind, self._job_id, lines, self._clock.now())

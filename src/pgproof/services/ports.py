@@ -14,10 +14,11 @@ from typing import Protocol
 from pgproof.domain.archive import ArchiveFormat, Compression
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database, Server, ServerVersion
-from pgproof.domain.fingerprint import Fingerprint, SequencePosition
+from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.properties import DatabaseProperties
 from pgproof.domain.restore import Restore, RestoreOptions
 from pgproof.domain.table_of_contents import TableOfContents
+from pgproof.domain.tuning import ServerMemory
 
 
 class Clock(Protocol):
@@ -182,6 +183,13 @@ class Catalog(Protocol):
         Ownership ends with the process that holds it, however it ends.
         """
 
+    def check_owned(self, kind: Lock, job_id: int) -> None:
+        """Raise `WorkerLost` unless a job that we began to `own` is still ours.
+
+        Ownership can be lost behind the back of its owner, with its session. Then it is taken again, unless
+        another process was quicker; what that one did while nobody owned the job, the job's row tells.
+        """
+
     def is_owned(self, kind: Lock, job_id: int) -> bool:
         """Whether some living process owns the job."""
 
@@ -325,9 +333,12 @@ class Snapshot(Protocol):
     def matching(self, patterns: Sequence[str]) -> tuple[Relation, ...]:
         """Tables that a list of pg_dump's patterns means, with their partitions and children."""
 
-    def count_rows(self, tables: Sequence[Relation], abandoned: Event | None = None) -> Mapping[str, int]:
-        """Exact row counts by name. Setting `abandoned` ends a count in the middle, with an error.
+    def contents_of(
+        self, tables: Sequence[Relation], level: FingerprintLevel, abandoned: Event | None = None
+    ) -> Contents:
+        """Row counts, and at the level "content" digests; at "none" nothing is read.
 
+        Setting `abandoned` ends it in the middle, with an error.
         Call it while `hold` or a dump keeps the tables: TRUNCATE is not seen by snapshots.
         """
 
@@ -356,8 +367,8 @@ class PostgresServer(Protocol):
     def open_snapshot(self, connection: ConnectionInfo) -> AbstractContextManager[Snapshot]:
         """Export a snapshot; it lasts for the `with` block and never longer."""
 
-    def fingerprint(self, connection: ConnectionInfo) -> Fingerprint:
-        """Count a database that nobody writes to."""
+    def fingerprint(self, connection: ConnectionInfo, level: FingerprintLevel = FingerprintLevel.COUNTS) -> Fingerprint:
+        """Read a database that nobody writes to, as far as `level` says."""
 
     def list_databases(self, connection: ConnectionInfo) -> Mapping[str, int]:
         """All databases of the server, names to OIDs. A name can pass to another database, an OID cannot."""
@@ -379,6 +390,9 @@ class PostgresServer(Protocol):
 
     def apply_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """Database-level settings, grants, comment and connection limit, in one transaction."""
+
+    def memory(self, connection: ConnectionInfo) -> ServerMemory:
+        """What is known of the server's memory."""
 
     def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """What a database holds beside what every new one has, for people; our own schema does not count."""

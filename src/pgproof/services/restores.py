@@ -6,17 +6,18 @@ from datetime import timedelta
 from threading import Event
 
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
-from pgproof.domain.database import Database
-from pgproof.domain.errors import Conflict, DatabaseMissing, PgproofError, SwapFailed
+from pgproof.domain.errors import PgproofError, SwapFailed
 from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
 from pgproof.services.backups import BackupService, check_usable, described
 from pgproof.services.completing import complete, drop_shadow, happened, undone
 from pgproof.services.databases import DatabaseService
 from pgproof.services.job_log import JobLog
+from pgproof.services.owning import owning_database
 from pgproof.services.ports import Lock, Observer
 from pgproof.services.restoring import in_place, swapping
 from pgproof.services.restoring.preflight import prepare
 from pgproof.services.restoring.work import Work, World
+from pgproof.services.undoing import check_undoable
 
 
 class RestoreService:
@@ -39,7 +40,7 @@ class RestoreService:
         check_usable(backup)
         database = self._databases.resolve(backup.database)
         dbname = options.target_database or database.connection.dbname
-        with self._owning(Lock.DATABASE, database.id), self._owning(Lock.BACKUP, backup.id):
+        with owning_database(self._world.catalog, database), self._owning(Lock.BACKUP, backup.id):
             check_usable(self._world.catalog.get_backup(backup_id))  # it may have gone before we owned it
             restore = self._world.catalog.create_restore(backup, dbname, options, self._world.clock.now())
             with self._owning(Lock.RESTORE, restore.id), self._log(restore, observer) as log:
@@ -59,12 +60,12 @@ class RestoreService:
         restore = catalog.get_restore(restore_id)
         database = self._databases.resolve(restore.database)
         with (
-            self._owning(Lock.DATABASE, database.id),
+            owning_database(catalog, database),
             self._owning(Lock.RESTORE, restore.id),
             self._log(restore, observer) as log,
         ):
             restore = catalog.get_restore(restore_id)
-            previous = self._check_undoable(restore, database)
+            previous = check_undoable(catalog, self._world.server, restore, database)
             log.step(RestoreStep.UNDO)
             undoing = replace(restore, status=RestoreStatus.UNDOING, step=RestoreStep.UNDO)
             catalog.save_restore(undoing)
@@ -143,35 +144,3 @@ class RestoreService:
 
     def _happened(self, work: Work) -> bool:
         return happened(self._world.server, work.database, work.restore)
-
-    def _check_undoable(self, restore: Restore, database: Database) -> str:
-        if restore.status is not RestoreStatus.COMPLETED or restore.previous_database is None:
-            raise Conflict(
-                f"restore {restore.id} is {restore.status} and cannot be undone",
-                hint="Only a completed swap keeps the database that it replaced.",
-            )
-        later = [
-            other.id
-            for other in self._world.catalog.list_restores(limit=1000)
-            if other.database == restore.database
-            and other.id > restore.id
-            and other.status in (RestoreStatus.COMPLETED, RestoreStatus.UNDOING)
-        ]
-        if later:
-            raise Conflict(
-                f"restore {max(later)} of the same database came after restore {restore.id}",
-                hint=f"Undo that one first: pgproof undo {max(later)}",
-            )
-        maintenance = self._world.server.maintenance(database.connection)
-        if self._world.server.list_databases(maintenance).get(restore.previous_database) != restore.live_oid:
-            raise DatabaseMissing(
-                f"the previous database {restore.previous_database!r} is gone",
-                hint=_restore_hint(restore),
-            )
-        return restore.previous_database
-
-
-def _restore_hint(restore: Restore) -> str:
-    if restore.safety_backup_id is None:
-        return "No safety backup was taken; `pgproof list` shows what else there is."
-    return f"Restore the safety backup instead: pgproof restore {restore.safety_backup_id}"

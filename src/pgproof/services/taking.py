@@ -10,7 +10,7 @@ from pgproof.domain.archive import CHECKSUMS, INSTRUCTIONS, MANIFEST, globals_fi
 from pgproof.domain.backup import Backup
 from pgproof.domain.database import Database, Server
 from pgproof.domain.errors import Cancelled
-from pgproof.domain.fingerprint import Fingerprint, SequencePosition
+from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.services import contents, instructions
 from pgproof.services.dump_progress import TableCounter
@@ -128,16 +128,20 @@ class Taking:
             if line.startswith(_AFTER_LOCKING):
                 locked.set()
 
-        with _counting(snapshot, selection.with_rows, locked) as rows:
+        level = self.backup.options.fingerprint
+        with _reading(snapshot, selection.with_rows, level, locked) as reading:
             dump = self.tools.dump(client, request, Watch(self.log.reader(hear), self.cancelled))
             archive = self._store(self.backup.filename, dump, lambda size: self.log.update(bytes_done=size))
-            row_counts = rows.result()
+            read = reading.result()
         fingerprint = Fingerprint(
-            tables=row_counts,
+            tables=read.rows,
             schema_only=selection.schema_only,
             sequences=_settled(before, snapshot.sequence_positions()),
             extensions=selection.facts.extensions,
             large_objects=selection.facts.large_objects,
+            level=level,
+            digests=read.digests,
+            large_objects_digest=read.large_objects,
         )
         return archive, fingerprint
 
@@ -194,25 +198,25 @@ class Taking:
 
 
 @contextmanager
-def _counting(
-    snapshot: Snapshot, tables: Sequence[Relation], locked: threading.Event
-) -> Iterator[Future[Mapping[str, int]]]:
-    """Count beside the dump, in a thread that never outlives it."""
+def _reading(
+    snapshot: Snapshot, tables: Sequence[Relation], level: FingerprintLevel, locked: threading.Event
+) -> Iterator[Future[Contents]]:
+    """Count and digest beside the dump, in a thread that never outlives it."""
     abandoned = threading.Event()
 
-    def count() -> Mapping[str, int]:
+    def read() -> Contents:
         locked.wait()
         if abandoned.is_set():
-            return {}
+            return Contents()
         changed = snapshot.rewritten(tables)
         if changed:
             raise rewritten_error(changed)
-        return snapshot.count_rows(tables, abandoned)
+        return snapshot.contents_of(tables, level, abandoned)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="count rows") as pool:
-        rows = pool.submit(count)
+    with ThreadPoolExecutor(1, thread_name_prefix="fingerprint") as pool:
+        reading = pool.submit(read)
         try:
-            yield rows
+            yield reading
         except BaseException:
             abandoned.set()
             raise

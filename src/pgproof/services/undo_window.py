@@ -7,7 +7,9 @@ from datetime import datetime
 from pgproof.domain.database import Database
 from pgproof.domain.errors import Conflict, NotFound
 from pgproof.domain.restore import Restore, RestoreStatus, previous_name, shadow_name
+from pgproof.domain.wording import in_quotes
 from pgproof.services.databases import DatabaseService
+from pgproof.services.owning import owning_database
 from pgproof.services.ports import Catalog, Lock, PostgresServer
 
 
@@ -53,11 +55,11 @@ def drop_kept(
     Raises `Conflict` if the restore is not as it was, or if the name may mean something else by now.
     """
     database = _resolve(databases, kept)
-    with catalog.own(Lock.DATABASE, database.id), catalog.own(Lock.RESTORE, kept.restore.id):
+    with owning_database(catalog, database), catalog.own(Lock.RESTORE, kept.restore.id):
         restore = catalog.get_restore(kept.restore.id)
         if restore.kept_database != kept.name or restore.undo_until is None or now < restore.undo_until:
             raise Conflict(
-                f"restore {restore.id} has changed meanwhile; {kept.name!r} is not dropped",
+                f"restore {restore.id} has changed meanwhile; {in_quotes(kept.name)} is not dropped",
                 hint="Look at the plan again: pgproof cleanup --dry-run",
             )
         _check_name(kept.name, restore, database, databases.list())
@@ -70,7 +72,7 @@ def _recorded_oid(restore: Restore) -> int:
     oid = restore.live_oid if restore.status is RestoreStatus.COMPLETED else restore.shadow_oid
     if oid is None:
         raise Conflict(
-            f"restore {restore.id} does not tell by its OID which database it kept; {restore.kept_database!r} stays",
+            f"restore {restore.id} does not tell by its OID which database it kept; none is dropped",
             hint="An earlier version of pgproof made it. Look at that database, and drop it by hand.",
         )
     return oid
@@ -82,7 +84,7 @@ def _resolve(databases: DatabaseService, kept: KeptDatabase) -> Database:
         return databases.resolve(name)
     except NotFound as unknown:
         raise Conflict(
-            f"the database {name!r} is not registered any more; {kept.name!r} is not dropped",
+            f"the database {in_quotes(name)} is not registered any more; {in_quotes(kept.name)} is not dropped",
             hint="Register it again under that name, or drop the kept database by hand.",
         ) from unknown
 
@@ -91,19 +93,19 @@ def _check_name(name: str, restore: Restore, database: Database, registered: Seq
     ours = (previous_name(restore.dbname, restore.id), shadow_name(restore.dbname, restore.id))
     if name not in ours or name == restore.dbname:
         raise Conflict(
-            f"{name!r} is not a name that restore {restore.id} gives to a database; it is not dropped",
+            f"{in_quotes(name)} is not a name that restore {restore.id} gives to a database; it is not dropped",
             hint="Somebody has changed the catalog. Look at that database, and drop it by hand if nobody needs it.",
         )
     if database.connection.dbname != restore.dbname:
         raise Conflict(
-            f"{database.name!r} meant the database {restore.dbname!r} and now means "
-            f"{database.connection.dbname!r}; {name!r} is not dropped",
+            f"{in_quotes(database.name)} meant the database {in_quotes(restore.dbname)} and now means "
+            f"{in_quotes(database.connection.dbname)}; {in_quotes(name)} is not dropped",
             hint="Drop it by hand on the server where that restore was made.",
         )
     place = database.connection.to_database(name)
     for other in registered:
         if other.connection.same_place(place):
             raise Conflict(
-                f"{name!r} is registered as the protected database {other.name!r}; it is not dropped",
+                f"{in_quotes(name)} is registered as the protected database {in_quotes(other.name)}; it is not dropped",
                 hint=f"Forget it first: pgproof database remove {other.name}",
             )

@@ -16,9 +16,6 @@ from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.database import ConnectionInfo
 from pgproof.services.ports import ClientTools, DumpRequest, Relation, RestoreRequest
 
-# Our own PGOPTIONS, under a name that nobody's environment has.
-SESSION_OPTIONS = "PGPROOF SESSION OPTIONS"
-
 # PostgreSQL's names of encodings that Python calls otherwise.
 _CODEC_NAMES = {"LATIN": "latin", "WIN": "cp", "ISO_8859_": "iso8859_", "KOI8": "koi8_", "SQL_ASCII": "utf-8"}
 _CODECS = re.compile(r"^(LATIN|WIN|ISO_8859_|KOI8|SQL_ASCII)(.*)$")
@@ -46,8 +43,6 @@ def environment(base: Mapping[str, str], connection: ConnectionInfo | None) -> d
     kept |= {"LC_ALL": "C.UTF-8", "LC_MESSAGES": "C", "LANGUAGE": "C", "PGAPPNAME": "pgproof"}
     if "PGPASSFILE" in base:
         kept["PGPASSFILE"] = base["PGPASSFILE"]
-    if base.get(SESSION_OPTIONS):
-        kept["PGOPTIONS"] = base[SESSION_OPTIONS]
     if connection is not None and connection.password is not None:
         kept["PGPASSWORD"] = connection.password.reveal()
     return kept
@@ -99,15 +94,16 @@ def restore(
     tools: ClientTools, request: RestoreRequest, base: Mapping[str, str], *, entry_list: Path | None
 ) -> Command:
     """pg_restore into an existing, empty database; the first error ends it."""
+    place = request.connection.with_settings(request.settings)
     arguments = [
         "--exit-on-error",
         "--verbose",
         "--no-password",
         f"--jobs={request.jobs}",
-        f"--dbname={conninfo(request.connection, with_password=False)}",
+        f"--dbname={conninfo(place, with_password=False)}",
         *_restore_options(request, entry_list),
     ]
-    return _command(tools, "pg_restore", request.connection, with_settings(base, request.settings), *arguments)
+    return _command(tools, "pg_restore", place, base, *arguments)
 
 
 def restore_script(
@@ -126,25 +122,16 @@ def restore_script(
 
 def psql(tools: ClientTools, request: RestoreRequest, base: Mapping[str, str]) -> Command:
     """psql that reads a script from stdin and ends at the first error."""
+    place = request.connection.with_settings(request.settings)
     arguments = [
         "--no-psqlrc",
         "--quiet",
         "--no-password",
         "--set=ON_ERROR_STOP=1",
         "--output=/dev/null",
-        f"--dbname={conninfo(request.connection, with_password=False)}",
+        f"--dbname={conninfo(place, with_password=False)}",
     ]
-    return _command(tools, "psql", request.connection, with_settings(base, request.settings), *arguments)
-
-
-def with_settings(base: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
-    """`base` with what a tool's sessions are to be set to, by libpq's rules for PGOPTIONS."""
-    words = (f"-c {name}={_escaped(value)}" for name, value in settings.items())
-    return {**base, SESSION_OPTIONS: " ".join(words)}
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace(" ", "\\ ")
+    return _command(tools, "psql", place, base, *arguments)
 
 
 def _restore_options(request: RestoreRequest, entry_list: Path | None) -> list[str]:

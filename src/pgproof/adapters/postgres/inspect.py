@@ -12,6 +12,7 @@ from pgproof.adapters.postgres.patterns import TablePattern
 from pgproof.domain.errors import PostgresError
 from pgproof.domain.fingerprint import SequencePosition
 from pgproof.domain.properties import DatabaseProperties, Grant, Setting
+from pgproof.domain.tuning import ServerMemory
 from pgproof.services.ports import Relation
 
 OWN_SCHEMA = "pgproof"
@@ -219,6 +220,16 @@ def references(session: Session) -> tuple[tuple[int, int], ...]:
     """Foreign keys, as OIDs of the referencing and of the referenced table."""
     query = "SELECT conrelid, confrelid FROM pg_catalog.pg_constraint WHERE contype = 'f'"
     return tuple((referencing, referenced) for referencing, referenced in session.execute(query))
+
+
+def memory(session: Session, free: int | None) -> ServerMemory:
+    """What the server says of its memory, with what is `free` on its machine if that is known."""
+    query = (
+        "SELECT pg_catalog.pg_size_bytes(pg_catalog.current_setting('shared_buffers')), "
+        "pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem'))"
+    )
+    shared_buffers, maintenance_work_mem = session.execute(query).fetchone() or (0, 0)
+    return ServerMemory(shared_buffers, maintenance_work_mem, free)
 
 
 def lock_capacity(session: Session) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from psycopg import sql
@@ -12,11 +13,13 @@ from pgproof.adapters.postgres.snapshot import ExportedSnapshot, exported
 from pgproof.adapters.postgres.swap import swap
 from pgproof.domain.database import OLDEST_SERVER, ConnectionInfo, Server
 from pgproof.domain.errors import DatabaseMissing, PostgresError, VersionUnsupported
-from pgproof.domain.fingerprint import Fingerprint
+from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel
 from pgproof.domain.properties import DatabaseProperties
+from pgproof.domain.tuning import ServerMemory
 
 # DROP DATABASE waits for every session of the server to answer, and one that writes to a stalled client does not.
 _DROP_SECONDS = 120
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 _MAINTENANCE = ("postgres", "template1")
 
 
@@ -69,12 +72,16 @@ class LivePostgresServer:
         """See the port."""
         return exported(connection, self._lock_wait_seconds, self._installation)
 
-    def fingerprint(self, connection: ConnectionInfo) -> Fingerprint:
+    def fingerprint(self, connection: ConnectionInfo, level: FingerprintLevel = FingerprintLevel.COUNTS) -> Fingerprint:
         """See the port."""
         with self.open_snapshot(connection) as snapshot:
             facts = snapshot.facts
+            read = snapshot.contents_of(facts.tables, level)
             return Fingerprint(
-                tables=snapshot.count_rows(facts.tables),
+                tables=read.rows,
+                level=level,
+                digests=read.digests,
+                large_objects_digest=read.large_objects,
                 sequences=snapshot.sequence_positions(),
                 extensions=facts.extensions,
                 large_objects=facts.large_objects,
@@ -115,6 +122,12 @@ class LivePostgresServer:
         with self._maintenance(connection) as session, session.transaction():
             for statement in alter.apply_properties(name, properties):
                 session.execute(statement)
+
+    def memory(self, connection: ConnectionInfo) -> ServerMemory:
+        """See the port."""
+        with connect(connection) as session:
+            here = not connection.host or connection.host.startswith("/") or connection.host in _HERE
+            return inspect.memory(session, free=_free_memory() if here else None)
 
     def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """See the port."""
@@ -168,6 +181,16 @@ class LivePostgresServer:
     def _names(self, connection: ConnectionInfo, query: str) -> frozenset[str]:
         with connect(connection) as session:
             return frozenset(name for (name,) in session.execute(query))
+
+
+def _free_memory() -> int | None:
+    """What Linux could give without swapping, in bytes; elsewhere unknown."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    figures = (line.split() for line in lines if line.startswith("MemAvailable:"))
+    return next((int(words[1]) * 1024 for words in figures), None)
 
 
 def _system_identifier(session: Session) -> str:

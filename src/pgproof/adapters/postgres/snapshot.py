@@ -1,24 +1,26 @@
 """An exported snapshot, and what is read in it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Event
 
 from psycopg import sql
 
-from pgproof.adapters.postgres import inspect
+from pgproof.adapters.postgres import digest, inspect
 from pgproof.adapters.postgres.connect import Session, cancelled_by, connect, translated
 from pgproof.adapters.postgres.patterns import parse_all
 from pgproof.domain.database import ConnectionInfo
-from pgproof.domain.fingerprint import SequencePosition
+from pgproof.domain.fingerprint import Contents, FingerprintLevel, SequencePosition
 from pgproof.services.ports import DatabaseFacts, Relation
 
 _BEGIN = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _TABLES_A_TRANSACTION = 200
 # Of the server's room for locks. pg_dump takes as many again, and counting takes those of the indexes.
 _LOCK_SHARE = 0.15
+
+_Transaction = Callable[[], AbstractContextManager[Session]]
 
 
 @contextmanager
@@ -87,40 +89,72 @@ class ExportedSnapshot:
         }
         return tuple(found.values())
 
-    def count_rows(self, tables: Sequence[Relation], abandoned: Event | None = None) -> Mapping[str, int]:
+    def contents_of(
+        self, tables: Sequence[Relation], level: FingerprintLevel, abandoned: Event | None = None
+    ) -> Contents:
         """See the port.
 
-        Held tables are counted by the session that holds them: a new one would queue behind whoever waits
-        for the tables, and that one waits for us. Others are counted in short transactions, so that the
+        Held tables are read by the session that holds them: a new one would queue behind whoever waits
+        for the tables, and that one waits for us. Others are read in short transactions, so that the
         locks of 10,000 tables do not fill the server's lock table.
         """
+        if level is FingerprintLevel.NONE:
+            return Contents(rows=dict.fromkeys(table.name for table in tables))
+        with self._short_transactions(abandoned or Event()) as transaction:
+            if level is FingerprintLevel.CONTENT:
+                return _digested(transaction, tables)
+            rows: dict[str, int | None] = {}
+            for batch in _batches(tables):
+                with transaction() as session:
+                    rows |= {table.name: inspect.count(session, table) for table in batch}
+            return Contents(rows)
+
+    @contextmanager
+    def _short_transactions(self, abandoned: Event) -> Iterator[_Transaction]:
         if self._held:
-            with translated(self.connection), cancelled_by(self.session, abandoned or Event()):
-                return {name: rows for batch in _batches(tables) for name, rows in self._count_held(batch)}
+            with translated(self.connection), cancelled_by(self.session, abandoned):
+                yield self._savepoint
+            return
         with (
             connect(self.connection, lock_wait_seconds=self.lock_wait_seconds) as session,
-            cancelled_by(session, abandoned or Event()),
+            cancelled_by(session, abandoned),
         ):
-            return {name: rows for batch in _batches(tables) for name, rows in self._count_in(session, batch)}
+            yield lambda: self._importing(session)
 
-    def _count_held(self, batch: Sequence[Relation]) -> list[tuple[str, int]]:
-        # Going back to a savepoint gives up the locks of the indexes.
-        self.session.execute("SAVEPOINT counting")
-        counted = [(table.name, inspect.count(self.session, table)) for table in batch]
-        self.session.execute("ROLLBACK TO SAVEPOINT counting")
-        return counted
+    @contextmanager
+    def _savepoint(self) -> Iterator[Session]:
+        # Going back to a savepoint gives up the locks of the indexes, and takes back settings.
+        self.session.execute("SAVEPOINT reading")
+        yield self.session
+        self.session.execute("ROLLBACK TO SAVEPOINT reading")
 
-    def _count_in(self, session: Session, batch: Sequence[Relation]) -> list[tuple[str, int]]:
+    @contextmanager
+    def _importing(self, session: Session) -> Iterator[Session]:
         session.execute(_BEGIN)
         session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self.id)))
-        counted = [(table.name, inspect.count(session, table)) for table in batch]
+        yield session
         session.execute("COMMIT")
-        return counted
 
     def sequence_positions(self) -> Mapping[str, SequencePosition]:
         """See the port."""
         with translated(self.connection):
             return inspect.sequence_positions(self.session)
+
+
+def _digested(transaction: _Transaction, tables: Sequence[Relation]) -> Contents:
+    read: dict[str, tuple[int, str]] = {}
+    for batch in _batches(tables):
+        with transaction() as session:
+            digest.write_plainly(session)
+            read |= digest.tables(session, batch)
+    with transaction() as session:
+        digest.write_plainly(session)
+        large_objects = digest.large_objects(session)
+    return Contents(
+        rows={name: rows for name, (rows, _) in read.items()},
+        digests={name: digested for name, (_, digested) in read.items()},
+        large_objects=large_objects,
+    )
 
 
 def _batches(tables: Sequence[Relation]) -> Iterator[Sequence[Relation]]:

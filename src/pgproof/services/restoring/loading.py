@@ -8,6 +8,7 @@ from pgproof.domain.archive import ArchiveFormat, Compression
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import FingerprintMismatch
 from pgproof.domain.fingerprint import differences
+from pgproof.domain.tuning import restore_settings
 from pgproof.services import contents
 from pgproof.services.dump_progress import TableCounter
 from pgproof.services.measured import Measured
@@ -51,6 +52,7 @@ def request(work: Work, plan: Plan, place: Path, target: ConnectionInfo) -> Rest
         no_acl=options.no_acl,
         no_tablespaces=options.tablespace is not None,
         server_version=plan.server.version,
+        settings=restore_settings(work.world.server.memory(target), options.parallel_jobs),
         kept_schema=_OWN_SCHEMA if plan.keeps_catalog else None,
         replaced=(*plan.expected.tables, *plan.expected.schema_only) if options.selective else None,
     )
@@ -64,7 +66,7 @@ def watch(work: Work) -> Watch:
 
 def compare(work: Work, plan: Plan, target: ConnectionInfo) -> None:
     """Hold what came back to what was recorded. Raises `FingerprintMismatch`."""
-    found = differences(plan.expected, work.world.server.fingerprint(target))
+    found = differences(plan.expected, work.world.server.fingerprint(target, plan.expected.level))
     if work.restore.options.selective:
         # Beside the chosen tables stand what they use, and sequences that belong to none.
         found = tuple(one for one in found if one.kind == "table" and one.expected is not None)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from pgproof.domain.archive import MANIFEST
 from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
 from pgproof.domain.errors import Conflict, NotFound, PrivilegeMissing, RestoreFailed, VersionUnsupported
 from pgproof.domain.fingerprint import Fingerprint
@@ -10,11 +11,12 @@ from pgproof.domain.manifest import Manifest
 from pgproof.domain.properties import DatabaseProperties
 from pgproof.domain.restore import RestoreMode, RestoreOptions, RestoreStep
 from pgproof.domain.table_of_contents import TableOfContents
+from pgproof.domain.wording import in_quotes, listed
 from pgproof.services import contents
+from pgproof.services.instructions import load_globals
 from pgproof.services.ports import ClientTools
+from pgproof.services.restoring.target import check_target
 from pgproof.services.restoring.work import Work
-
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def prepare(work: Work) -> Plan:
     client = world.tools.for_server(server.version, ServerVersion.parse(manifest.client_version))
     if options.mode is not RestoreMode.IN_PLACE:
         _check_may_create(server)
-    _check_roles_and_extensions(work, maintenance, manifest)
+    _check_roles_and_extensions(work, maintenance, server, manifest)
     plan = Plan(
         manifest=manifest,
         client=client,
@@ -64,19 +66,10 @@ def prepare(work: Work) -> Plan:
 
 def _check_target(work: Work, *, live_exists: bool) -> None:
     options, server = work.restore.options, work.world.server
+    check_target(options, work.restore.dbname, exists=live_exists)
     if options.mode is RestoreMode.NEW_DATABASE:
-        if live_exists:
-            raise Conflict(
-                f"there is a database {work.restore.dbname!r} already",
-                hint="Choose another name with --to; an existing database is replaced by --mode swap only.",
-            )
         return
     if not live_exists:
-        if options.mode is RestoreMode.IN_PLACE:
-            raise Conflict(
-                f"there is no database {work.restore.dbname!r} to restore into",
-                hint="Use --mode swap, which makes it, or create it first.",
-            )
         work.note(previous_database=None)
         return
     if options.mode is RestoreMode.SWAP and server.holds_catalog(work.live):
@@ -93,9 +86,9 @@ def _check_names_are_free(work: Work, databases: Mapping[str, int]) -> None:
     if work.restore.options.mode is RestoreMode.IN_PLACE:
         return
     for name in (work.restore.shadow_database, work.restore.previous_database):
-        if name in databases:
+        if name is not None and name in databases:
             raise Conflict(
-                f"there is a database {name!r} already, and this restore needs that name",
+                f"there is a database {in_quotes(name)} already, and this restore needs that name",
                 hint="It was kept by another restore. Drop or rename it if you do not need it any more, "
                 "or start the restore again: it will have another number.",
             )
@@ -109,10 +102,9 @@ def _session_settings(server: Server) -> Mapping[str, str]:
 def _check_empty(work: Work) -> None:
     found = work.world.server.user_objects(work.live)
     if found:
-        listed = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
         raise Conflict(
-            f"the database {work.restore.dbname!r} is not empty: it holds {listed}",
-            hint="Let what exists be dropped, or restore into a new database.",
+            f"the database {in_quotes(work.restore.dbname)} is not empty: it holds {listed(found)}",
+            hint="Leave out --keep-existing to have it replaced, or use --mode new-database --to NAME.",
             facts={"objects": list(found)},
         )
 
@@ -130,12 +122,12 @@ def _check_version(server: Server, manifest: Manifest, options: RestoreOptions) 
 def _check_may_create(server: Server) -> None:
     if not server.can_create_databases:
         raise PrivilegeMissing(
-            f"the role {server.role!r} may not create databases, and a swap builds one beside the live one",
+            f"the role {in_quotes(server.role)} may not create databases, and a swap builds one beside the live one",
             hint=f'Run as a superuser: ALTER ROLE "{server.role}" CREATEDB; or use --mode in-place.',
         )
 
 
-def _check_roles_and_extensions(work: Work, maintenance: ConnectionInfo, manifest: Manifest) -> None:
+def _check_roles_and_extensions(work: Work, maintenance: ConnectionInfo, found: Server, manifest: Manifest) -> None:
     options, server = work.restore.options, work.world.server
     wanted: set[str] = set()
     if not options.no_owner or not options.no_acl:
@@ -147,8 +139,14 @@ def _check_roles_and_extensions(work: Work, maintenance: ConnectionInfo, manifes
         return
     missing = [*(f"role {role}" for role in roles), *(f"extension {name}" for name in extensions)]
     statements = " ".join('CREATE ROLE "{}";'.format(role.replace('"', '""')) for role in roles)
+    where = work.world.storage.local_path(f"{work.backup.folder}/{MANIFEST}")
+    folder = work.backup.folder if where is None else str(where.parent)
     mending = [
-        f"Run there: {statements}" if roles else "",
+        "The backup holds their definitions; as a superuser (roles that exist give errors that can be ignored): "
+        f"{load_globals(manifest, folder, maintenance, found)}"
+        if roles
+        else "",
+        f"Or make them by hand: {statements}" if roles else "",
         "Or restore without owners and grants: --no-owner --no-acl." if roles else "",
         f"Install on the server: {', '.join(extensions)}." if extensions else "",
     ]
