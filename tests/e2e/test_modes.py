@@ -288,3 +288,34 @@ def test_owners_and_grants_can_be_left_out_where_their_roles_are_missing(
     bare = RestoreOptions(create_safety_backup=False, no_owner=True, no_acl=True)
     app.restores.restore(backup.id, bare, recorder)
     assert server.sql(place, "SELECT tableowner FROM pg_tables WHERE tablename = 'notes'") == [("postgres",)]
+
+
+@pytest.mark.parametrize("mode", [RestoreMode.SWAP, RestoreMode.IN_PLACE])
+def test_what_belonged_to_one_role_can_be_given_to_another(
+    app: App, server: Server, place: ConnectionInfo, protected: Database, recorder: Recorder, mode: RestoreMode
+) -> None:
+    old, reader, new = (server.create_role().user for _ in range(3))
+    server.sql(
+        place,
+        f'ALTER TABLE notes OWNER TO "{old}"',
+        f'ALTER TABLE app.orders OWNER TO "{old}"',
+        f'GRANT SELECT (line) ON notes TO "{reader}" WITH GRANT OPTION',
+        f'ALTER DEFAULT PRIVILEGES FOR ROLE "{old}" GRANT SELECT ON TABLES TO "{reader}"',
+        "ALTER TABLE notes ENABLE ROW LEVEL SECURITY",
+        f"CREATE POLICY visible ON notes TO \"{old}\" USING (line <> ' TO {old} ')",
+        f'ALTER ROLE "{old}" IN DATABASE "{place.dbname}" SET work_mem = \'7MB\'',
+    )
+    wanted = app.backups.request(protected, BackupOptions(), BackupTrigger.MANUAL_CLI)
+    backup = app.backups.take(wanted.id, recorder, database=protected)
+    server.sql(place, f'DROP OWNED BY "{old}" CASCADE', f'DROP ROLE "{old}"')
+    options = RestoreOptions(mode=mode, create_safety_backup=False, role_map={old: new})
+    app.restores.restore(backup.id, options, recorder)
+    owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE tablename IN ('notes', 'orders')"
+    assert server.sql(place, owners) == [(new,)]
+    assert server.sql(place, "SELECT roles::text[], qual FROM pg_policies") == [
+        ([new], f"(line <> ' TO {old} '::text)")
+    ]
+    column = f"SELECT has_column_privilege('{reader}', 'notes', 'line', 'SELECT WITH GRANT OPTION')"
+    assert server.sql(place, column) == [(True,)]
+    assert server.sql(place, "SELECT defaclrole::regrole::text FROM pg_default_acl") == [(new,)]
+    assert server.sql(place, "SELECT count(*) FROM notes") == [(2,)]

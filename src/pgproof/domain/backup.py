@@ -8,6 +8,7 @@ from typing import Any
 
 from pgproof.domain.archive import ArchiveFormat, Compression, check_jobs, check_level, compression_for
 from pgproof.domain.errors import Conflict
+from pgproof.domain.fingerprint import FingerprintLevel
 
 
 class BackupStatus(StrEnum):
@@ -66,6 +67,7 @@ class BackupOptions:
     include_logs: bool = False
     include_cache: bool = False
     description: str | None = None
+    fingerprint: FingerprintLevel = FingerprintLevel.COUNTS
 
     def __post_init__(self) -> None:
         check_level(self.compression_level)
@@ -153,8 +155,11 @@ def tombstone(backup: Backup, target: BackupStatus, now: datetime) -> Backup:
             f"backup {backup.id} is {backup.status} already",
             hint="Nothing of it is stored any more; `pgproof list` shows what there is.",
         )
-    if backup.status in UNFINISHED:
+    if backup.status is BackupStatus.RUNNING:
         raise Conflict(f"backup {backup.id} is {backup.status}", hint="Wait until it has ended.")
+    if backup.status is BackupStatus.PENDING:
+        # Who deletes owns it, so no worker has begun and none will: it is called off.
+        backup = replace(backup, status=BackupStatus.CANCELLED)
     if backup.is_held(now):
         raise Conflict(f"backup {backup.id} is held", hint=f"Release it first: pgproof release {backup.id}")
     check_transition(backup.status, target)

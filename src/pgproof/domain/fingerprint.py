@@ -2,6 +2,30 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+
+class FingerprintLevel(StrEnum):
+    """How much of every table is recorded: only that it is there, its exact row count, or its content too."""
+
+    NONE = "none"
+    COUNTS = "counts"
+    CONTENT = "content"
+
+
+_LEVELS = tuple(FingerprintLevel)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was read of tables, by name: row counts (``None`` where nobody counted) and content digests.
+
+    `large_objects` is one digest of all large objects. Digests are compared and never interpreted.
+    """
+
+    rows: Mapping[str, int | None] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    large_objects: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,19 +67,32 @@ class Fingerprint:
     """Exact row counts and positions, keyed by the quoted, schema-qualified name of the object.
 
     `tables` holds every table whose rows the archive carries; `schema_only` those whose definition
-    alone it carries (log and cache tables): they come back empty.
+    alone it carries (log and cache tables): they come back empty. `digests` and `large_objects_digest` are
+    there at the level "content"; counts are ``None`` at the level "none".
     """
 
-    tables: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, int | None] = field(default_factory=dict)
     schema_only: frozenset[str] = frozenset()
     sequences: Mapping[str, SequencePosition] = field(default_factory=dict)
     extensions: Mapping[str, str] = field(default_factory=dict)
     large_objects: int = 0
+    level: FingerprintLevel = FingerprintLevel.COUNTS
+    digests: Mapping[str, str] = field(default_factory=dict)
+    large_objects_digest: str | None = None
 
     @property
     def rows(self) -> int:
         """All counted rows."""
-        return sum(self.tables.values())
+        return sum(rows for rows in self.tables.values() if rows is not None)
+
+    def of_tables(self, wanted: frozenset[str]) -> "Fingerprint":
+        """What is recorded about some tables, and nothing about anything else."""
+        return Fingerprint(
+            tables={name: rows for name, rows in self.tables.items() if name in wanted},
+            schema_only=self.schema_only & wanted,
+            level=self.level,
+            digests={name: digest for name, digest in self.digests.items() if name in wanted},
+        )
 
 
 @dataclass(frozen=True)
@@ -78,9 +115,11 @@ class Difference:
 def differences(expected: Fingerprint, actual: Fingerprint) -> tuple[Difference, ...]:
     """Everything in which a restored database is not what was recorded, in a stable order.
 
-    Versions of extensions are not compared: PostgreSQL restores an extension in the version that the
-    server offers, and says so in its documentation of pg_dump.
+    Tables are held to as much as was recorded of them. Versions of extensions are not compared: PostgreSQL
+    restores an extension in the version that the server offers, and says so in its documentation of pg_dump.
     """
+    if _LEVELS.index(actual.level) < _LEVELS.index(expected.level):
+        raise ValueError(f"{expected.level} was recorded and cannot be held to {actual.level}")
     return (
         *_table_differences(expected, actual),
         *_sequence_differences(expected, actual),
@@ -90,11 +129,16 @@ def differences(expected: Fingerprint, actual: Fingerprint) -> tuple[Difference,
 
 
 def _table_differences(expected: Fingerprint, actual: Fingerprint) -> Iterator[Difference]:
-    wanted = {**expected.tables, **dict.fromkeys(expected.schema_only, 0)}
-    found = {**actual.tables, **dict.fromkeys(actual.schema_only, 0)}
-    for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
-            yield Difference("table", name, _rows(wanted.get(name)), _rows(found.get(name)))
+    wanted = expected.tables.keys() | expected.schema_only
+    found = actual.tables.keys() | actual.schema_only
+    for name in sorted(wanted | found):
+        before = _rows(expected, name) if name in wanted else None
+        after = _rows(actual, name) if name in found else None
+        digest = expected.digests.get(name)
+        if before is None or after is None or (_UNCOUNTED not in (before, after) and before != after):
+            yield Difference("table", name, before, after)
+        elif digest is not None and digest != actual.digests.get(name):
+            yield Difference("table", name, f"content {digest}", f"content {actual.digests.get(name)}")
 
 
 def _sequence_differences(expected: Fingerprint, actual: Fingerprint) -> Iterator[Difference]:
@@ -113,10 +157,18 @@ def _extension_differences(expected: Fingerprint, actual: Fingerprint) -> Iterat
 def _large_object_differences(expected: Fingerprint, actual: Fingerprint) -> Iterator[Difference]:
     if expected.large_objects != actual.large_objects:
         yield Difference("large objects", "count", str(expected.large_objects), str(actual.large_objects))
+    elif expected.large_objects_digest not in (None, actual.large_objects_digest):
+        yield Difference(
+            "large objects", "content", str(expected.large_objects_digest), str(actual.large_objects_digest)
+        )
 
 
-def _rows(count: int | None) -> str | None:
-    return None if count is None else f"{count} rows"
+_UNCOUNTED = "any number of rows"
+
+
+def _rows(fingerprint: Fingerprint, name: str) -> str:
+    count = fingerprint.tables.get(name, 0)
+    return _UNCOUNTED if count is None else f"{count} rows"
 
 
 def _position(position: SequencePosition | None) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 from pgproof.domain.archive import ArchiveFormat, Compression
 from pgproof.domain.backup import BackupOptions
 from pgproof.domain.errors import ManifestInvalid
-from pgproof.domain.fingerprint import Fingerprint, SequencePosition
+from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.properties import DatabaseProperties, Grant, Setting
 
 FORMAT_VERSION = 1
@@ -165,12 +165,13 @@ def _options(body: Mapping[str, Any]) -> BackupOptions:
         include_logs=bool(body["include_logs"]),
         include_cache=bool(body["include_cache"]),
         description=body["description"],
+        fingerprint=FingerprintLevel(body.get("fingerprint", FingerprintLevel.COUNTS)),
     )
 
 
 def _fingerprint(body: Mapping[str, Any]) -> Fingerprint:
     return Fingerprint(
-        tables={_text(name): _integer(rows) for name, rows in body["tables"].items()},
+        tables={_text(name): None if rows is None else _integer(rows) for name, rows in body["tables"].items()},
         schema_only=frozenset(body["schema_only"]),
         sequences={
             _text(name): SequencePosition(**_known(SequencePosition, position))
@@ -178,6 +179,9 @@ def _fingerprint(body: Mapping[str, Any]) -> Fingerprint:
         },
         extensions={_text(name): _text(version) for name, version in body["extensions"].items()},
         large_objects=_integer(body["large_objects"]),
+        level=FingerprintLevel(body.get("level", FingerprintLevel.COUNTS)),
+        digests={_text(name): _text(digest) for name, digest in body.get("digests", {}).items()},
+        large_objects_digest=None if body.get("large_objects_digest") is None else _text(body["large_objects_digest"]),
     )
 
 

@@ -1,6 +1,7 @@
 """What belongs to a database itself rather than to anything in it: pg_dump leaves it out without --create."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,23 @@ class DatabaseProperties:
     is_template: bool = False
     settings: tuple[Setting, ...] = ()
     grants: tuple[Grant, ...] | None = None
+
+    def for_roles(self, role_map: Mapping[str, str]) -> "DatabaseProperties":
+        """The same with other roles in the place of some."""
+
+        def renamed(role: str | None) -> str | None:
+            return None if role is None else role_map.get(role, role)
+
+        grants = self.grants and tuple(
+            replace(grant, grantee=renamed(grant.grantee), grantor=role_map.get(grant.grantor, grant.grantor))
+            for grant in self.grants
+        )
+        return replace(
+            self,
+            owner=role_map.get(self.owner, self.owner),
+            settings=tuple(replace(setting, role=renamed(setting.role)) for setting in self.settings),
+            grants=grants,
+        )
 
     @property
     def roles(self) -> frozenset[str]:

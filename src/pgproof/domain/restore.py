@@ -55,7 +55,8 @@ class RestoreOptions:
 
     `tables` are names as `pgproof show` prints them, `schemas` are plain names; both empty is everything.
     `drop_existing` false restores only where there is nothing to lose. `tablespace` puts everything into one.
-    `force` lets a dump of a newer server onto an older one.
+    `role_map` gives what belonged or was granted to one role to another. `force` lets a dump of a newer server
+    onto an older one.
     """
 
     mode: RestoreMode = RestoreMode.SWAP
@@ -68,6 +69,7 @@ class RestoreOptions:
     schemas: tuple[str, ...] = ()
     no_owner: bool = False
     no_acl: bool = False
+    role_map: Mapping[str, str] = field(default_factory=dict)
     tablespace: str | None = None
     force: bool = False
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice, takewhile
 from operator import attrgetter
 
@@ -205,10 +206,15 @@ class _Kept:
                 self._keep([backup], reason, f"newest of {word} {period}")
 
     def _keep(self, backups: Iterable[Backup], reason: Reason, text: str) -> None:
-        because = (Because(reason, text),)
+        because = _because(reason, text)
         for backup in backups:
             before = self._reasons.get(backup.id)
             self._reasons[backup.id] = because if before is None else before + because
+
+
+@lru_cache(maxsize=10_000)  # a thousand databases share their weeks, and a hundred thousand backups their reasons
+def _because(reason: Reason, text: str) -> tuple[Because]:
+    return (Because(reason, text),)
 
 
 def _no_rule(policy: RetentionPolicy) -> Because:

@@ -33,12 +33,18 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a step is. Totals are estimates until the step ends; ``None`` is unknown."""
+    """How far a step is; ``None`` is unknown.
+
+    `tables_begun` counts the tables that a tool has taken up, those that it works on included. `estimated` says
+    that `bytes_total` is a guess. `part` names a part of the step that has figures of its own, such as "unpack".
+    """
 
     bytes_done: int = 0
     bytes_total: int | None = None
-    tables_done: int = 0
+    tables_begun: int = 0
     tables_total: int | None = None
+    estimated: bool = False
+    part: str = ""
 
 
 class Observer(Protocol):
@@ -121,6 +127,17 @@ class Catalog(Protocol):
         now: datetime,
     ) -> Backup:
         """A new pending backup; its id, and with it its names, come from the catalog."""
+
+    def begin_backup(
+        self,
+        database: str,
+        *,
+        storage_url: str,
+        options: BackupOptions,
+        trigger: BackupTrigger,
+        now: datetime,
+    ) -> AbstractContextManager[Backup]:
+        """A new running backup, for the length of a `with` block owned; nobody sees it before it is."""
 
     def get_backup(self, backup_id: int) -> Backup:
         """The backup of that id."""
@@ -400,8 +417,17 @@ class PostgresServer(Protocol):
     def transaction_committed(self, connection: ConnectionInfo, transaction: str) -> bool:
         """What became of a transaction. One that is still going on is ended first."""
 
-    def analyze(self, connection: ConnectionInfo) -> None:
-        """Collect statistics of the whole database."""
+    def analyze(self, connection: ConnectionInfo) -> tuple[str, ...]:
+        """Collect statistics of the whole database; says of which tables it could not, and why.
+
+        A table with a foreign partition needs what that leads to, which need not be there.
+        """
+
+    def validate_indexes(self, connection: ConnectionInfo) -> tuple[str, ...]:
+        """Mend what a parallel restore can leave: indexes of partitioned tables that are whole and count as invalid.
+
+        Says which it mended. Two jobs that attach at once each miss the other's index.
+        """
 
     def swap(self, connection: ConnectionInfo, *, live: str, incoming: str, outgoing: str | None) -> float:
         """Rename `live` to `outgoing` and `incoming` to `live` in one transaction.
@@ -460,7 +486,7 @@ class RestoreRequest:
 
     `settings` are of the session, such as maintenance_work_mem. `server_version` tells what the server knows.
     `replaced` names the tables that `replace_contents` drops first, ``None`` is everything but `kept_schema`;
-    what depends on a named one is not dropped with it.
+    what depends on a named one is not dropped with it. `role_map` names the roles that take the place of others.
     """
 
     staged: Path
@@ -470,6 +496,7 @@ class RestoreRequest:
     no_owner: bool = False
     no_acl: bool = False
     no_tablespaces: bool = False
+    role_map: Mapping[str, str] = field(default_factory=dict)
     server_version: ServerVersion | None = None
     kept_schema: str | None = None
     replaced: tuple[str, ...] | None = None

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
+from pgproof.adapters.postgres import grants
 from pgproof.domain.database import ServerVersion
-from pgproof.domain.properties import DatabaseProperties, Grant, Setting
+from pgproof.domain.properties import DatabaseProperties, Setting
 
 # Settings whose stored value is a list of quoted identifiers (GUC_LIST_QUOTE in guc_parameters): quoted as
 # one string they would come back as one element. pg_dump knows the same list, variable_is_guc_list_quote().
@@ -56,8 +57,10 @@ def _locale(properties: DatabaseProperties, version: ServerVersion) -> Iterator[
         yield sql.SQL("ICU_RULES {}").format(sql.Literal(properties.icu_rules))
 
 
-def apply_properties(name: str, properties: DatabaseProperties) -> Iterator[sql.Composed]:
-    """Everything that CREATE DATABASE does not set."""
+def apply_properties(
+    name: str, properties: DatabaseProperties, may_become: frozenset[str] = frozenset()
+) -> Iterator[sql.Composable]:
+    """Everything that CREATE DATABASE does not set, for one transaction by a role that `may_become` others."""
     database = sql.Identifier(name)
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(database, sql.Literal(properties.connection_limit))
     if properties.comment is not None:
@@ -71,8 +74,7 @@ def apply_properties(name: str, properties: DatabaseProperties) -> Iterator[sql.
     else:
         for role in (sql.SQL("PUBLIC"), sql.Identifier(properties.owner)):
             yield sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(database, role)
-        for grant in properties.grants:
-            yield _grant(database, grant)
+        yield from grants.statements(database, properties.grants, properties.owner, may_become)
 
 
 def _setting(database: sql.Identifier, setting: Setting) -> sql.Composed:
@@ -104,18 +106,3 @@ def list_elements(value: str) -> list[str]:
         found.append(match[2].strip() if match[1] is None else match[1].replace('""', '"'))
         position = match.end()
     return found
-
-
-def _grant(database: sql.Identifier, grant: Grant) -> sql.Composed:
-    grantee = sql.SQL("PUBLIC") if grant.grantee is None else sql.Identifier(grant.grantee)
-    option = sql.SQL(" WITH GRANT OPTION") if grant.grantable else sql.SQL("")
-    return sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
-        sql.SQL(_privilege(grant.privilege)), database, grantee, option
-    )
-
-
-def _privilege(name: str) -> str:
-    # From the catalog of a server, but it becomes a keyword: only those that databases have.
-    if name not in ("CREATE", "CONNECT", "TEMPORARY"):
-        raise ValueError(f"{name!r} is not a privilege of databases")
-    return name

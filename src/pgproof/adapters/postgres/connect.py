@@ -1,6 +1,6 @@
 """Sessions on protected servers: opened, freed of the server's limits, and their errors translated."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Thread
@@ -120,6 +120,13 @@ def cancelled_by(session: Session, event: Event) -> Iterator[None]:
         thread.join()
 
 
+def run_all(connection: ConnectionInfo, statements: Sequence[str]) -> None:
+    """Run statements that a tool has written, in one transaction."""
+    with connect(connection) as session, session.transaction():
+        for statement in statements:
+            session.execute(statement.encode())
+
+
 def version_of(session: Session) -> ServerVersion:
     """The server's version."""
     return ServerVersion(session.info.server_version)
@@ -181,9 +188,14 @@ def _translate(error: psycopg.Error, connection: ConnectionInfo) -> PgproofError
                 f"the server of {connection} has no space left: {text}",
                 hint="Make room on the server's disk.",
             )
-        case psycopg.OperationalError():
+        case psycopg.OperationalError() if _is_lost(error):
             return _connection_error(text, connection)
     return PostgresError(f"{connection} answered: {text}", hint="See the server's log.")
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    # psycopg calls much of what a server may answer operational: an object in the wrong state, a limit.
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
 def _connection_error(text: str, connection: ConnectionInfo) -> PgproofError:

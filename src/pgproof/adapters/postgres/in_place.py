@@ -7,7 +7,7 @@ pg_restore failed or this process died, ends psql's session, and the server roll
 import json
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from psycopg import sql
@@ -159,6 +159,7 @@ def run(
     psql: Command,
     expected: Fingerprint,
     request: RestoreRequest,
+    afterwards: Sequence[str],
     lock_wait_seconds: int,
     watch: Watch,
 ) -> None:
@@ -188,7 +189,7 @@ def run(
                     "the number of the transaction could not be recorded, so it was not committed",
                     hint="See the restore's log, then try again.",
                 )
-            session.send(_closing(expected).encode())
+            session.send("\n".join(["", *afterwards, _closing(expected)]).encode())
         session.feed(iter(()))
         status = session.wait()
         if status != 0:

@@ -131,6 +131,13 @@ def unreadable(session: Session) -> tuple[str, ...]:
     return tuple(name for (name,) in session.execute(_UNREADABLE, _own(session)))
 
 
+def may_become(session: Session) -> frozenset[str]:
+    """Roles that our role may act as with SET ROLE."""
+    right = "SET" if version_of(session).major >= 16 else "MEMBER"
+    query = "SELECT rolname FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(oid, %s)"
+    return frozenset(name for (name,) in session.execute(query, [right]))
+
+
 def roles(session: Session) -> tuple[str, ...]:
     """Roles that own or are granted something in this database."""
     return tuple(name for (name,) in session.execute(_ROLES))

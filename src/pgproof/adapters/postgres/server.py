@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import sql
 
-from pgproof.adapters.postgres import alter, inspect
+from pgproof.adapters.postgres import alter, finishing, inspect
 from pgproof.adapters.postgres.connect import Session, connect, parse_url, version_of
 from pgproof.adapters.postgres.snapshot import ExportedSnapshot, exported
 from pgproof.adapters.postgres.swap import swap
@@ -114,13 +114,13 @@ class LivePostgresServer:
     def check_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """See the port."""
         with self._maintenance(connection) as session, session.transaction(force_rollback=True):
-            for statement in alter.apply_properties(name, properties):
+            for statement in alter.apply_properties(name, properties, inspect.may_become(session)):
                 session.execute(statement)
 
     def apply_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """See the port."""
         with self._maintenance(connection) as session, session.transaction():
-            for statement in alter.apply_properties(name, properties):
+            for statement in alter.apply_properties(name, properties, inspect.may_become(session)):
                 session.execute(statement)
 
     def memory(self, connection: ConnectionInfo) -> ServerMemory:
@@ -140,10 +140,15 @@ class LivePostgresServer:
         with connect(connection) as session:
             return inspect.transaction_committed(session, transaction)
 
-    def analyze(self, connection: ConnectionInfo) -> None:
+    def analyze(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """See the port."""
         with connect(connection) as session:
-            session.execute("ANALYZE")
+            return finishing.analyze(session)
+
+    def validate_indexes(self, connection: ConnectionInfo) -> tuple[str, ...]:
+        """See the port."""
+        with connect(connection) as session:
+            return finishing.validate_indexes(session)
 
     def swap(self, connection: ConnectionInfo, *, live: str, incoming: str, outgoing: str | None) -> float:
         """See the port."""

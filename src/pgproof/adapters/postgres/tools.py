@@ -7,7 +7,8 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pgproof.adapters.postgres import commands, contents, finder, in_place, script, tarball
+from pgproof.adapters.postgres import commands, contents, finder, in_place, mapped, script, tarball
+from pgproof.adapters.postgres.connect import run_all
 from pgproof.adapters.postgres.failures import dump_failure, restore_failure
 from pgproof.adapters.postgres.process import Command, ToolProcess
 from pgproof.adapters.postgres.staging import Staging, staging_errors
@@ -97,6 +98,31 @@ class LocalTools:
     def restore(self, tools: ClientTools, request: RestoreRequest, watch: Watch) -> None:
         """See the port."""
         _check_tls(tools, request.connection)
+        request, afterwards = self._for_roles(tools, request)
+        self._restore(tools, request, watch)
+        if afterwards:
+            run_all(request.connection, afterwards)
+
+    def _for_roles(self, tools: ClientTools, request: RestoreRequest) -> tuple[RestoreRequest, Sequence[str]]:
+        if not request.role_map:
+            return request, ()
+        listing = self._list(commands.list_contents(tools, request.staged, self._environment), iter(()))
+        return mapped.split(request, listing, lambda part: self._write(tools, part))
+
+    def _write(self, tools: ClientTools, request: RestoreRequest) -> str:
+        watch = Watch(on_line=lambda _line: None)
+        with self._entry_list(request) as entry_list:
+            command = commands.restore_script(
+                tools, request, self._environment, entry_list=entry_list, one_transaction=False
+            )
+            with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+                text = b"".join(process.output()).decode()
+                status = process.wait()
+                if status != 0:
+                    raise restore_failure(command.name, status, process.tail)
+                return text
+
+    def _restore(self, tools: ClientTools, request: RestoreRequest, watch: Watch) -> None:
         with self._entry_list(request) as entry_list:
             if script.needed(tools.version, request.server_version):
                 watch.on_line(
@@ -122,6 +148,7 @@ class LocalTools:
     ) -> None:
         """See the port."""
         _check_tls(tools, request.connection)
+        request, afterwards = self._for_roles(tools, request)
         with self._entry_list(request) as entry_list:
             in_place.run(
                 script=commands.restore_script(
@@ -130,6 +157,7 @@ class LocalTools:
                 psql=commands.psql(tools, request, self._environment),
                 expected=expected,
                 request=request,
+                afterwards=afterwards,
                 lock_wait_seconds=self._lock_wait_seconds,
                 watch=watch,
             )

@@ -15,7 +15,7 @@ def replace_contents(work: Work, plan: Plan) -> None:
     with loading.staged(work, plan) as place:
         work.begin(RestoreStep.REPLACE)
         request = loading.request(work, plan, place, work.live)
-        watching = loading.watch(work)
+        watching = loading.watch(work, plan)
         watching = replace(watching, on_line=_noting_transaction(work, watching.on_line))
         work.world.tools.replace_contents(plan.client, request, plan.expected, watching)
     if work.restore.options.run_analyze:

@@ -10,7 +10,7 @@ from pgproof.domain.errors import FingerprintMismatch
 from pgproof.domain.fingerprint import differences
 from pgproof.domain.tuning import restore_settings
 from pgproof.services import contents
-from pgproof.services.dump_progress import TableCounter
+from pgproof.services.dump_progress import TableProgress
 from pgproof.services.measured import Measured
 from pgproof.services.ports import RestoreRequest, Watch
 from pgproof.services.restoring.preflight import Plan
@@ -29,7 +29,7 @@ def staged(work: Work, plan: Plan) -> Iterator[Path]:
     path = storage.local_path(key) if direct else None
     if path is not None:
         contents.check_object(storage, work.backup.folder, archive)
-    work.log.update(tables_total=len(plan.expected.tables), bytes_total=archive.size)
+    work.log.update(part="unpack", bytes_total=archive.size)
     stored = Measured(storage.read(key), lambda size: work.log.update(bytes_done=size))
     with (
         closing(work.world.streams.decompress(stored, archive.compression)) as stream,
@@ -50,6 +50,7 @@ def request(work: Work, plan: Plan, place: Path, target: ConnectionInfo) -> Rest
         entries=plan.entries,
         no_owner=options.no_owner,
         no_acl=options.no_acl,
+        role_map=options.role_map,
         no_tablespaces=options.tablespace is not None,
         server_version=plan.server.version,
         settings=restore_settings(work.world.server.memory(target), options.parallel_jobs),
@@ -58,10 +59,11 @@ def request(work: Work, plan: Plan, place: Path, target: ConnectionInfo) -> Rest
     )
 
 
-def watch(work: Work) -> Watch:
+def watch(work: Work, plan: Plan) -> Watch:
     """Progress and log of pg_restore."""
-    counter = TableCounter(lambda tables: work.log.update(tables_done=tables))
-    return Watch(work.log.reader(counter.hear), work.cancelled)
+    work.log.update(part="", bytes_done=0, bytes_total=None)
+    progress = TableProgress(work.log, len(plan.expected.tables))
+    return Watch(work.log.reader(progress.hear), work.cancelled)
 
 
 def compare(work: Work, plan: Plan, target: ConnectionInfo) -> None:

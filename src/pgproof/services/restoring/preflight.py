@@ -131,7 +131,7 @@ def _check_roles_and_extensions(work: Work, maintenance: ConnectionInfo, found: 
     options, server = work.restore.options, work.world.server
     wanted: set[str] = set()
     if not options.no_owner or not options.no_acl:
-        wanted = set(manifest.roles) | manifest.properties.roles
+        wanted = {options.role_map.get(role, role) for role in set(manifest.roles) | manifest.properties.roles}
     roles = sorted(wanted - server.list_roles(maintenance))
     offered = server.list_available_extensions(maintenance)
     extensions = sorted(set(manifest.fingerprint.extensions) - offered)
@@ -158,7 +158,7 @@ def _check_roles_and_extensions(work: Work, maintenance: ConnectionInfo, found: 
 
 
 def _properties(manifest: Manifest, options: RestoreOptions, server: Server) -> DatabaseProperties:
-    properties = manifest.properties
+    properties = manifest.properties.for_roles(options.role_map)
     if options.no_owner:
         properties = replace(properties, owner=server.role)
     if options.no_acl:

@@ -18,7 +18,7 @@ def build(work: Work, plan: Plan) -> None:
     work.begin(RestoreStep.LOAD)
     with loading.staged(work, plan) as place:
         request = loading.request(work, plan, place, shadow)
-        work.world.tools.restore(plan.client, request, loading.watch(work))
+        work.world.tools.restore(plan.client, request, loading.watch(work, plan))
     if work.restore.options.run_analyze:
         work.begin(RestoreStep.ANALYZE)
         server.analyze(shadow)

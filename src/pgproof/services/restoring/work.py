@@ -10,6 +10,7 @@ from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import Cancelled
 from pgproof.domain.restore import Restore, RestoreStep
 from pgproof.services.job_log import JobLog
+from pgproof.services.owning import check_restore_is_ours
 from pgproof.services.ports import Catalog, Clock, PostgresServer, PostgresTools, Storage, Streams
 
 
@@ -48,9 +49,10 @@ class Work:
         return place.with_settings(settings)
 
     def begin(self, step: RestoreStep) -> None:
-        """Record a step before it starts, and the last one's time. Raises `Cancelled`."""
+        """Record a step before it starts, and the last one's time. Raises `Cancelled` and `WorkerLost`."""
         if self.cancelled.is_set():
             raise Cancelled("the job was cancelled")
+        check_restore_is_ours(self.world.catalog, self.restore, self.database)
         timings = self.timings()
         self._begun_at = self.world.clock.monotonic()
         self.note(step=step, timings=timings)
