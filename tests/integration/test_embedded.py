@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -261,6 +261,18 @@ def test_data_of_another_user_is_refused(home: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", ["data/postmaster.pid", "server.lock"])
+def test_a_file_of_the_server_that_cannot_be_used_is_a_clear_error(home: Path, name: str) -> None:
+    with server(home).running():
+        pass
+    path = home / "postgres-18" / name
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    with pytest.raises(ConfigurationError, match=rf"unable to use \S+{name}") as refused, server(home).running():
+        pass
+    assert "as the user that it ran as before" in refused.value.hint
+
+
 def test_a_home_that_cannot_be_written_is_a_clear_error(home: Path) -> None:
     (home / "file").write_text("")
     with pytest.raises(ConfigurationError, match="unable to use"), server(home / "file").running():
@@ -321,7 +333,8 @@ def kill_server(home: Path) -> None:
     [process] = server_processes(home)
     family = [process, *process.children(recursive=True)]
     for member in family:
-        member.send_signal(signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):  # a worker may have ended by itself
+            member.send_signal(signal.SIGKILL)
     psutil.wait_procs(family, timeout=60)
 
 

@@ -29,6 +29,14 @@ def test_the_systems_tools_come_before_the_embedded_ones_of_the_same_major() -> 
     assert pick(CLIENTS, ServerVersion.parse("16.0")).origin == "system"
 
 
+def test_where_tls_is_needed_the_embedded_tools_are_passed_over() -> None:
+    assert (
+        str(pick([client("18.2"), client("16.14", EMBEDDED)], ServerVersion.parse("16.0"), tls=True).version) == "18.2"
+    )
+    with pytest.raises(ClientMissing, match="no TLS"):
+        pick([client("18.4", EMBEDDED)], ServerVersion.parse("16.0"), tls=True)
+
+
 def test_an_older_client_is_never_chosen() -> None:
     with pytest.raises(ClientMissing) as missing:
         pick([client("15.18")], ServerVersion.parse("16.1"))
@@ -64,6 +72,21 @@ def test_a_configured_folder_without_the_tools_says_what_is_missing(tmp_path: Pa
     write_tool(tmp_path, "pg_dump", "echo 'pg_dump (PostgreSQL) 17.5'")
     with pytest.raises(ConfigurationError, match="no pg_restore and no pg_dumpall"):
         find_clients(str(tmp_path), {}, {})
+
+
+# Whoever runs the tests may not be kept out of any folder, but nobody can enter one of this name.
+FORBIDDEN = f"/{'x' * 300}"
+
+
+def test_a_folder_on_the_path_that_cannot_be_entered_is_passed_over(tmp_path: Path) -> None:
+    mine = make_installation(tmp_path / "mine", "echo 'pg_dump (PostgreSQL) 99.1'")
+    found = find_clients(None, {"PATH": f"{FORBIDDEN}:{mine}"}, {})
+    assert mine in [one.folder for one in found]
+
+
+def test_a_configured_folder_that_cannot_be_entered_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="we find no pg_dump"):
+        find_clients(FORBIDDEN, {}, {})
 
 
 def test_a_configured_tool_that_does_not_run_is_an_error_that_names_it(tmp_path: Path) -> None:

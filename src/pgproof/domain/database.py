@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Self
 
+from pgproof.domain.archive import LONGEST_FOLDER, folder_name
 from pgproof.domain.errors import InvalidInput
 from pgproof.domain.secret import Secret
 from pgproof.domain.wording import in_quotes, plain
@@ -77,16 +79,28 @@ class ConnectionInfo:
         before = [self.options["options"]] if "options" in self.options else []
         return replace(self, options={**self.options, "options": " ".join([*before, *words])})
 
+    @property
+    def needs_tls(self) -> bool:
+        """Whether a connection without encryption is out of the question."""
+        return self.options.get("sslmode") in ("require", "verify-ca", "verify-full")
+
     def same_place(self, other: "ConnectionInfo") -> bool:
         """Whether both name the same database by the same address."""
-        return (self.host, self.port, self.dbname) == (other.host, other.port, other.dbname)
+        return self.place == other.place
+
+    @property
+    def place(self) -> tuple[str, str, int, str]:
+        """Service, address, port and name of the database."""
+        # With a `hostaddr` libpq connects there, and `host` is only what the certificate is compared with.
+        address = self.options.get("hostaddr") or self.host
+        return self.options.get("service", ""), address, self.port, self.dbname
 
     @property
     def address(self) -> str:
         """Host and port, for people."""
         if self.host.startswith("/"):
             return f"socket {self.host}"
-        return f"{self.host or 'local socket'}:{self.port}"
+        return f"{self.host or self.options.get('hostaddr') or 'local socket'}:{self.port}"
 
     @property
     def with_role(self) -> str:
@@ -123,6 +137,13 @@ class Server:
     role: str
     is_superuser: bool
     can_create_databases: bool
+    started_at: datetime | None = None
+
+    def is_the_same_as(self, other: "Server") -> bool:
+        """Whether both are one running server: a copy of its files, or a standby, has started at another moment."""
+        return (self.system_identifier, self.started_at) == (other.system_identifier, other.started_at) and (
+            self.started_at is not None
+        )
 
 
 _NAME_LIMIT = 63
@@ -134,5 +155,12 @@ def check_name(name: str) -> str:
         raise InvalidInput(
             f"{in_quotes(name)} cannot be the name of a protected database",
             hint=f"Use 1 to {_NAME_LIMIT} printable characters without leading or trailing spaces.",
+        )
+    if len(folder_name(name)) > LONGEST_FOLDER:
+        raise InvalidInput(
+            f"{in_quotes(name)} is too long for the name of a protected database: the name of its folder in the "
+            f"storage would take {len(folder_name(name))} bytes",
+            hint=f"It may take {LONGEST_FOLDER} bytes: one for a digit or a letter from a to z, three for each byte "
+            "that another character has in UTF-8, such as six for ä.",
         )
     return name

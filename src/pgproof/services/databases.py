@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 from pgproof.domain.database import ConnectionInfo, Database, Server, check_name
 from pgproof.domain.errors import ConfigurationError, Conflict, InvalidInput, NotFound
-from pgproof.domain.wording import listed
+from pgproof.domain.wording import in_quotes, listed
+from pgproof.services.owning import owning_database
 from pgproof.services.ports import Catalog, ClientTools, DatabaseFacts, PostgresServer, PostgresTools
+from pgproof.services.twins import find_twin
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,26 @@ class DatabaseService:
         self._embedded = embedded
 
     def add(self, name: str, url: str) -> Database:
-        """Register a database under a name; its password is stored sealed. `Conflict` if the name is taken."""
+        """Register a database under a name; its password is stored sealed.
+
+        Raises `Conflict` if the name is taken, and if the database is registered under another one.
+        """
         connection = self._server.parse_url(url)
-        self._server.identify(connection)
+        self._refuse_twin(connection, self.list())
         return self._catalog.add_database(check_name(name), connection)
+
+    def update(self, name: str, url: str) -> Database:
+        """Store anew how a registered database is reached; it keeps its name, its backups and its restores.
+
+        Raises `Conflict` while somebody restores it, and if the URL leads to a database of another name.
+        """
+        stored = self._catalog.get_database(name)
+        connection = self._server.parse_url(url)
+        self._refuse_twin(connection, [one for one in self.list() if one.id != stored.id])
+        changed = replace(stored, connection=connection, from_settings=False)
+        with owning_database(self._catalog, stored):
+            self._catalog.update_database(changed)
+        return changed
 
     def list(self) -> Sequence[Database]:
         """All registered databases by name, with the role that the settings give them."""
@@ -58,7 +76,7 @@ class DatabaseService:
         """Connect, and see what a backup would need."""
         database = self.resolve(name)
         server = self._server.identify(database.connection)
-        tools = self._tools.for_server(server.version)
+        tools = self._tools.for_server(server.version, tls=database.connection.needs_tls)
         with self._server.open_snapshot(database.connection) as snapshot:
             return DatabaseCheck(database, server, snapshot.facts, tools)
 
@@ -128,27 +146,40 @@ class DatabaseService:
         return self._with_settings(self._registered(default) or self._register_first(default))
 
     def _register_first(self, default: ConnectionInfo) -> Database:
-        self._server.identify(default)  # an address that never answered must not keep the name
+        identity = self._server.identify(default)  # an address that never answered must not keep the name
         place = replace(default, password=None)
         for known in self._catalog.list_databases():
             if known.from_settings and known.name == default.dbname:
                 moved = replace(known, connection=place)
                 self._catalog.update_database(moved)
                 return moved
-        return self._register(place, from_settings=True)
+        return self._register(place, identity, from_settings=True)
 
     def _at(self, connection: ConnectionInfo) -> Database:
         found = self._registered(connection)
         if found is None:
-            self._server.identify(connection)
-            return self._register(connection)
+            return self._register(connection, self._server.identify(connection))
         return replace(found, connection=_merged(connection, self._with_settings(found).connection))
 
     def _registered(self, connection: ConnectionInfo) -> Database | None:
         same = (one for one in self._catalog.list_databases() if one.connection.same_place(connection))
         return next(same, None)
 
-    def _register(self, connection: ConnectionInfo, *, from_settings: bool = False) -> Database:
+    def _refuse_twin(self, connection: ConnectionInfo, registered: Sequence[Database]) -> None:
+        twin = find_twin(self._server, connection, self._server.identify(connection), registered)
+        if twin is not None:
+            known = shlex.quote(twin.name)
+            raise Conflict(
+                f"the database {connection} is registered already, as {in_quotes(twin.name)}",
+                hint=f"Use that name. How it is reached can be changed: pgproof database update {known} URL. "
+                f"Another name is possible after: pgproof database remove {known}",
+            )
+
+    def _register(self, connection: ConnectionInfo, identity: Server, *, from_settings: bool = False) -> Database:
+        """Register a database under its own name, unless it turns out to be known by another address."""
+        twin = find_twin(self._server, connection, identity, self.list())
+        if twin is not None:
+            return replace(twin, connection=_merged(connection, twin.connection))
         try:
             return self._catalog.add_database(check_name(connection.dbname), connection, from_settings=from_settings)
         except (Conflict, InvalidInput) as error:

@@ -16,7 +16,9 @@ from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTri
 from pgproof.domain.database import ConnectionInfo, Database, Server, ServerVersion
 from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.properties import DatabaseProperties
-from pgproof.domain.restore import Restore, RestoreOptions
+from pgproof.domain.restore import Restore, RestoreOptions, RestoreStatus
+from pgproof.domain.restore_test import RestoreTest
+from pgproof.domain.role_statements import RoleStatement
 from pgproof.domain.table_of_contents import TableOfContents
 from pgproof.domain.tuning import ServerMemory
 
@@ -66,6 +68,7 @@ class Lock(Enum):
     BACKUP = 1
     RESTORE = 2
     DATABASE = 3
+    RESTORE_TEST = 4
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,8 @@ class Catalog(Protocol):
     def get_restore(self, restore_id: int) -> Restore:
         """The restore of that id."""
 
-    def save_restore(self, restore: Restore) -> None:
-        """Store every field."""
+    def save_restore(self, restore: Restore, *, expected: RestoreStatus | None = None) -> None:
+        """Store every field; where a status is `expected`, of a restore whose stored status it is, else `Conflict`."""
 
     def list_restores(
         self, limit: int = 50, *, backup_id: int | None = None, database: str | None = None
@@ -187,6 +190,21 @@ class Catalog(Protocol):
 
     def keeping_restores(self) -> Sequence[Restore]:
         """All that keep a database beside the live one and have an undo window, the oldest first."""
+
+    def create_restore_test(self, backup: Backup, now: datetime) -> RestoreTest:
+        """A new running restore test of a backup, at its first step."""
+
+    def get_restore_test(self, test_id: int) -> RestoreTest:
+        """The restore test of that id."""
+
+    def save_restore_test(self, test: RestoreTest) -> None:
+        """Store every field."""
+
+    def list_restore_tests(self, limit: int = 50, *, backup_id: int | None = None) -> Sequence[RestoreTest]:
+        """The newest first; of one backup where it is given."""
+
+    def unfinished_restore_tests(self) -> Sequence[RestoreTest]:
+        """All that are `running`, the oldest first."""
 
     def append_log(self, kind: Lock, job_id: int, lines: Sequence[str], now: datetime) -> None:
         """Add lines to the log of a backup or a restore."""
@@ -396,6 +414,14 @@ class PostgresServer(Protocol):
     def list_available_extensions(self, connection: ConnectionInfo) -> frozenset[str]:
         """Names of the extensions that the server can create."""
 
+    def create_roles(
+        self, connection: ConnectionInfo, statements: Sequence[RoleStatement], names: Iterable[str]
+    ) -> Sequence[str]:
+        """Run statements about roles that are not there yet, then make those of `names` that still are not.
+
+        Nobody can log in as one of them. Returns what the server refused, each with its reason.
+        """
+
     def create_shadow(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> int:
         """An empty database with encoding, locale and tablespace of `properties`, owned as they say; its OID.
 
@@ -404,6 +430,9 @@ class PostgresServer(Protocol):
 
     def check_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """Try what `apply_properties` does, and take it back: raises what that would raise."""
+
+    def apply_settings(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+        """Database-level settings alone, before anything is loaded: what is loaded may depend on them."""
 
     def apply_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """Database-level settings, grants, comment and connection limit, in one transaction."""
@@ -512,9 +541,12 @@ class PostgresTools(Protocol):
     def clients(self) -> Sequence[ClientTools]:
         """All installations found, newest first."""
 
-    def for_server(self, version: ServerVersion, at_least: ServerVersion | None = None) -> ClientTools:
+    def for_server(
+        self, version: ServerVersion, at_least: ServerVersion | None = None, *, tls: bool = False
+    ) -> ClientTools:
         """Tools of the server's major version, else the nearest newer. Raises `ClientMissing`.
 
+        With `tls`, only tools that were built with it: the embedded ones were not.
         `at_least` is for reading: an archive needs tools as new as those that wrote it.
         """
 
@@ -550,3 +582,39 @@ class PostgresTools(Protocol):
                `FingerprintMismatch` and `RestoreFailed`; then the database is as it was. `watch` hears a line with
                `TRANSACTION_MARK` and the transaction's number before anything is changed.
         """
+
+    def archive_schema(self, tools: ClientTools, request: RestoreRequest, watch: Watch) -> Generator[bytes, None, None]:
+        """The definitions in a staged archive as a script, as the request would restore them."""
+
+    def database_schema(
+        self, tools: ClientTools, request: RestoreRequest, watch: Watch
+    ) -> Generator[bytes, None, None]:
+        """The definitions in the database that the request restored to, as a script of the same form."""
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A server to restore to for a test. `throwaway`: nobody else uses it, and nothing of it stays."""
+
+    connection: ConnectionInfo
+    throwaway: bool
+
+
+class ScratchServer(Protocol):
+    """Where restore tests restore to."""
+
+    named: ConnectionInfo | None
+    """The server that an operator named for tests; ``None`` where each test gets one of its own."""
+
+    def free_bytes(self) -> int | None:
+        """Space for a server of our own, where it can be known."""
+
+    def running(self, at_least: ServerVersion) -> AbstractContextManager[Scratch]:
+        """A server for the length of a `with` block; of our own the nearest major version that is not older.
+
+        Raises `VersionUnsupported` where there is none, `ConfigurationError` and `ServerUnreachable` if it
+        does not start.
+        """
+
+    def remove_abandoned(self) -> Sequence[str]:
+        """Stop and remove servers of our own whose process is gone; a line for each, also for one that stays."""

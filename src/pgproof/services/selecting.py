@@ -113,6 +113,7 @@ def _check_readable(selection: Selection, database: Database) -> None:
     role = database.connection.user or "our role"
     raise PrivilegeMissing(
         f"{role} may not read {len(unreadable)} of the tables and sequences of {database.connection}: {listed}",
-        hint=f'Run there: GRANT pg_read_all_data TO "{role}"; (tables with row security need BYPASSRLS as well)',
+        hint=f'Run there: GRANT pg_read_all_data TO "{role}"; (on PostgreSQL 13: GRANT SELECT on each of them; '
+        "tables with row security need BYPASSRLS as well)",
         facts={"unreadable": unreadable},
     )

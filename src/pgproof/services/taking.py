@@ -13,7 +13,7 @@ from pgproof.domain.errors import Cancelled
 from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.services import contents, instructions
-from pgproof.services.dump_progress import TableCounter
+from pgproof.services.dump_progress import DumpProgress
 from pgproof.services.job_log import JobLog
 from pgproof.services.measured import Measured, counted
 from pgproof.services.ports import (
@@ -64,13 +64,14 @@ class Taking:
     rules: TakingRules
     log: JobLog
     cancelled: threading.Event
+    check_ours: Callable[[], None]
 
     def run(self) -> tuple[Backup, Manifest]:
         """Do all the work; the backup comes back with its figures, its status unchanged."""
         self.log.step("preflight")
         started_at = self.clock.now()
         server = self.server.identify(self.database.connection)
-        client = self.tools.for_server(server.version)
+        client = self.tools.for_server(server.version, tls=self.database.connection.needs_tls)
         self.log.log(f"pg_dump {client.version} ({client.folder}) for PostgreSQL {server.version}")
         self.storage.check()
         unwanted = unwanted_patterns(self.backup.options, self.rules.log_tables, self.rules.cache_tables)
@@ -103,12 +104,15 @@ class Taking:
         )
         self._read_back(client, manifest, selection)
         self.log.step("manifest")
+        self.check_ours()
         self._store_manifest(manifest)
         return self._with_figures(manifest, archive, selection), manifest
 
     def _dump(self, client: ClientTools, snapshot: Snapshot, selection: Selection) -> tuple[StoredObject, Fingerprint]:
         self.log.step("dump")
-        self.log.update(bytes_total=selection.bytes_expected, tables_total=len(selection.with_rows))
+        progress = DumpProgress(
+            self.log, self.backup.options.format, len(selection.with_rows), selection.bytes_expected
+        )
         request = DumpRequest(
             connection=self.database.connection,
             snapshot=snapshot.id,
@@ -121,17 +125,16 @@ class Taking:
         )
         before = snapshot.sequence_positions()
         locked = threading.Event()
-        counter = TableCounter(lambda tables: self.log.update(tables_done=tables))
 
         def hear(line: str) -> None:
-            counter.hear(line)
+            progress.hear(line)
             if line.startswith(_AFTER_LOCKING):
                 locked.set()
 
         level = self.backup.options.fingerprint
         with _reading(snapshot, selection.with_rows, level, locked) as reading:
             dump = self.tools.dump(client, request, Watch(self.log.reader(hear), self.cancelled))
-            archive = self._store(self.backup.filename, dump, lambda size: self.log.update(bytes_done=size))
+            archive = self._store(self.backup.filename, dump, progress.passed)
             read = reading.result()
         fingerprint = Fingerprint(
             tables=read.rows,

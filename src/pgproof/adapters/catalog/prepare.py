@@ -24,10 +24,9 @@ def prepare_catalog(connection: ConnectionInfo) -> None:
         stored = stored_revision(connection)
     except CatalogUnreachable:
         # A refused connection carries no SQLSTATE, so whether the database exists must be asked elsewhere.
-        if not _is_missing(connection):
-            raise
-        _create(connection)
-        stored = None
+        if _is_missing(connection):
+            _create(connection)
+        stored = stored_revision(connection)  # if it is there by now, another process was quicker
     if stored != HEAD:
         upgrade(connection)
 

@@ -38,15 +38,19 @@ def find_clients(
     return sorted(clients, key=lambda client: (client.version, client.origin != EMBEDDED), reverse=True)
 
 
-def pick(clients: Sequence[ClientTools], server: ServerVersion, at_least: ServerVersion | None = None) -> ClientTools:
+def pick(
+    clients: Sequence[ClientTools], server: ServerVersion, at_least: ServerVersion | None = None, *, tls: bool = False
+) -> ClientTools:
     """The tools for a server: its own major version, else the nearest newer one, never an older one.
 
     Among equal majors the system's own come before the embedded ones, which lack TLS and zstd.
     """
     floor = max(server.major, at_least.major if at_least else 0)
-    suitable = [client for client in clients if client.version.major >= floor]
+    able = [client for client in clients if not tls or client.origin != EMBEDDED]
+    suitable = [client for client in able if client.version.major >= floor]
     if not suitable:
-        found = ", ".join(f"{client.version} in {client.folder}" for client in clients) or "none at all"
+        found = ", ".join(f"{client.version} in {client.folder}" for client in able) or "none at all"
+        found += ", beside the embedded ones, which have no TLS" if len(able) < len(clients) else ""
         raise ClientMissing(
             f"no PostgreSQL client tools for a server of version {server}: found {found}",
             hint=f"Install the PostgreSQL {floor} client package (on Debian: postgresql-client-{floor}), "

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pgproof.adapters.postgres import commands, contents, finder, in_place, mapped, script, tarball
+from pgproof.adapters.postgres import commands, contents, finder, in_place, mapped, schema, script, tarball
 from pgproof.adapters.postgres.connect import run_all
 from pgproof.adapters.postgres.failures import dump_failure, restore_failure
 from pgproof.adapters.postgres.process import Command, ToolProcess
@@ -18,8 +18,6 @@ from pgproof.domain.errors import ArchiveUnreadable, ClientMissing
 from pgproof.domain.fingerprint import Fingerprint
 from pgproof.domain.table_of_contents import TableOfContents
 from pgproof.services.ports import ClientTools, DumpRequest, RestoreRequest, Watch
-
-_NEEDS_TLS = frozenset({"require", "verify-ca", "verify-full"})
 
 
 class LocalTools:
@@ -48,9 +46,11 @@ class LocalTools:
         """All installations found, newest first."""
         return self._clients
 
-    def for_server(self, version: ServerVersion, at_least: ServerVersion | None = None) -> ClientTools:
+    def for_server(
+        self, version: ServerVersion, at_least: ServerVersion | None = None, *, tls: bool = False
+    ) -> ClientTools:
         """See the port."""
-        return finder.pick(self._clients, version, at_least)
+        return finder.pick(self._clients, version, at_least, tls=tls)
 
     def dump(self, tools: ClientTools, request: DumpRequest, watch: Watch) -> Generator[bytes, None, None]:
         """See the port."""
@@ -162,6 +162,17 @@ class LocalTools:
                 watch=watch,
             )
 
+    def archive_schema(self, tools: ClientTools, request: RestoreRequest, watch: Watch) -> Generator[bytes, None, None]:
+        """See the port."""
+        return schema.of_archive(tools, request, self._environment, watch)
+
+    def database_schema(
+        self, tools: ClientTools, request: RestoreRequest, watch: Watch
+    ) -> Generator[bytes, None, None]:
+        """See the port."""
+        _check_tls(tools, request.connection)
+        return schema.of_database(tools, request, self._environment, watch)
+
     @contextlib.contextmanager
     def _entry_list(self, request: RestoreRequest) -> Iterator[Path | None]:
         if request.entries is None:
@@ -210,7 +221,7 @@ class LocalTools:
 
 
 def _check_tls(tools: ClientTools, connection: ConnectionInfo) -> None:
-    if tools.origin == finder.EMBEDDED and connection.options.get("sslmode") in _NEEDS_TLS:
+    if tools.origin == finder.EMBEDDED and connection.needs_tls:
         raise ClientMissing(
             f"the connection asks for sslmode={connection.options['sslmode']}, "
             f"and the embedded PostgreSQL {tools.version} tools are built without TLS",

@@ -20,7 +20,7 @@ def replace_contents(work: Work, plan: Plan) -> None:
         work.world.tools.replace_contents(plan.client, request, plan.expected, watching)
     if work.restore.options.run_analyze:
         work.begin(RestoreStep.ANALYZE)
-        work.world.server.analyze(work.live)
+        loading.analyze(work, work.live)
     work.note(timings=work.timings())
 
 

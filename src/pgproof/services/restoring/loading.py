@@ -66,6 +66,12 @@ def watch(work: Work, plan: Plan) -> Watch:
     return Watch(work.log.reader(progress.hear), work.cancelled)
 
 
+def analyze(work: Work, target: ConnectionInfo) -> None:
+    """Collect statistics, and say of which tables there are none."""
+    for reason in work.world.server.analyze(target):
+        work.log.log(f"warning: no statistics of {reason}")
+
+
 def compare(work: Work, plan: Plan, target: ConnectionInfo) -> None:
     """Hold what came back to what was recorded. Raises `FingerprintMismatch`."""
     found = differences(plan.expected, work.world.server.fingerprint(target, plan.expected.level))

@@ -47,7 +47,9 @@ def prepare(work: Work) -> Plan:
     _check_target(work, live_exists=live_exists)
     _check_names_are_free(work, databases)
     _check_version(server, manifest, options)
-    client = world.tools.for_server(server.version, ServerVersion.parse(manifest.client_version))
+    client = world.tools.for_server(
+        server.version, ServerVersion.parse(manifest.client_version), tls=work.live.needs_tls
+    )
     if options.mode is not RestoreMode.IN_PLACE:
         _check_may_create(server)
     _check_roles_and_extensions(work, maintenance, server, manifest)

@@ -15,13 +15,16 @@ def build(work: Work, plan: Plan) -> None:
     shadow, name = work.shadow(plan.session_settings), work.restore.shadow_database
     work.note(shadow_oid=server.create_shadow(work.database.connection, name, plan.properties))
     server.check_properties(work.database.connection, name, plan.properties)
+    server.apply_settings(work.database.connection, name, plan.properties)
     work.begin(RestoreStep.LOAD)
     with loading.staged(work, plan) as place:
         request = loading.request(work, plan, place, shadow)
         work.world.tools.restore(plan.client, request, loading.watch(work, plan))
+    for index in server.validate_indexes(shadow):
+        work.log.log(f"the index {index} had been left invalid by jobs that met, and is valid now")
     if work.restore.options.run_analyze:
         work.begin(RestoreStep.ANALYZE)
-        server.analyze(shadow)
+        loading.analyze(work, shadow)
     work.begin(RestoreStep.COMPARE)
     loading.compare(work, plan, shadow)
     work.begin(RestoreStep.PROPERTIES)

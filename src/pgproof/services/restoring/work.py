@@ -10,7 +10,7 @@ from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import Cancelled
 from pgproof.domain.restore import Restore, RestoreStep
 from pgproof.services.job_log import JobLog
-from pgproof.services.owning import check_restore_is_ours
+from pgproof.services.owning import check_restore_is_ours, save_if_ours
 from pgproof.services.ports import Catalog, Clock, PostgresServer, PostgresTools, Storage, Streams
 
 
@@ -59,9 +59,9 @@ class Work:
         self.log.step(step)
 
     def note(self, **changes: Any) -> None:
-        """Change the record."""
+        """Change the record. Raises `WorkerLost` if somebody else has settled it."""
         self.restore = replace(self.restore, **changes)
-        self.world.catalog.save_restore(self.restore)
+        save_if_ours(self.world.catalog, self.restore)
 
     def timings(self) -> dict[str, float]:
         """Seconds of every step, the present one until now included."""
