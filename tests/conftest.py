@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from pgproof.adapters.catalog import PostgresCatalog
 from pgproof.adapters.catalog.revisions import upgrade
@@ -11,6 +12,10 @@ from pgproof.adapters.seal import FernetSeal
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.secret import Secret
 from tests.servers import Server, debian_server, run_server, wheel_server
+
+# No test asserts a wall-clock time, and a shared machine is slow now and then.
+settings.register_profile("pgproof", deadline=None)
+settings.load_profile("pgproof")
 
 # What a developer has set for psql must not lead a test to another server.
 for _name in [name for name in os.environ if name.startswith(("PG", "BACKUP_", "POSTGRES_"))]:
