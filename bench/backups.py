@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench.clock import median, timed
+from bench.clock import median, timed, wait_until_idle
 from bench.place import Place
 
 
@@ -51,6 +51,7 @@ def compare_backups(place: Place, database: str, rounds: int, tell: Callable[[st
 def back_up(place: Place, database: str, series: Series, options: Sequence[str] = ()) -> None:
     """One backup, deleted again."""
     environment = place.environment(database)
+    wait_until_idle()
     run = timed(place.pgproof("backup", "--json", *options), environment, place.folder)
     series.seconds.append(run.seconds)
     series.peak_memory.append(run.peak_memory)
@@ -63,6 +64,7 @@ def dump(place: Place, database: str, series: Series, level: int) -> None:
     """One run of pg_dump into a file, which it makes durable as we do."""
     file = place.folder / "plain.dump"
     command = place.tool("pg_dump", "-Fc", f"-Z{level}", "-f", str(file), database)
+    wait_until_idle()
     series.seconds.append(timed(command, os.environ, place.folder).seconds)
     series.stored = file.stat().st_size
     file.unlink()
@@ -71,4 +73,5 @@ def dump(place: Place, database: str, series: Series, level: int) -> None:
 def dump_to_nothing(place: Place, database: str, series: Series) -> None:
     """The floor: reading the database, and nothing else."""
     command = place.tool("pg_dump", "-Fc", "-Z0", database)
+    wait_until_idle()
     series.seconds.append(timed(command, os.environ, place.folder, discard=True).seconds)

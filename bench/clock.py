@@ -9,6 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+_IDLE_PERCENT = 5.0
+_LONGEST_WAIT = 60  # seconds, after which a busy machine is measured as it is
+
 
 class ToolFailed(Exception):
     """A command that is measured ended with an error."""
@@ -40,6 +45,13 @@ def timed(argv: Sequence[str], environment: Mapping[str, str], folder: Path, *, 
         raise ToolFailed(f"{' '.join(argv)} ended with {process.returncode}:\n{err.read_text(errors='replace')}")
     unit = 1 if sys.platform == "darwin" else 1024
     return Run(seconds, usage.ru_maxrss * unit, b"" if discard else out.read_bytes())
+
+
+def wait_until_idle() -> None:
+    """Let whatever else runs on the machine come to its end, and the work that the last command left behind."""
+    deadline = time.monotonic() + _LONGEST_WAIT
+    while psutil.cpu_percent(interval=1) > _IDLE_PERCENT and time.monotonic() < deadline:
+        pass
 
 
 def median(values: Sequence[float]) -> float:

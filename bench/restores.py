@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 import psycopg
 
-from bench.clock import median, timed
+from bench.clock import median, timed, wait_until_idle
 from bench.place import Place
 
 # Steps of a restore that plain pg_restore does not have.
@@ -59,6 +59,7 @@ def compare_restores(place: Place, database: str, rounds: int, tell: Callable[[s
 
 def _pgproof_restore(place: Place, database: str, backup_id: str, figures: RestoreFigures) -> None:
     command = place.pgproof("restore", backup_id, "--jobs", str(figures.jobs), "--yes", "--json")
+    wait_until_idle()
     run = timed(command, place.environment(database), place.folder)
     figures.steps = json.loads(run.stdout)["timings"]
     figures.whole.append(run.seconds)
@@ -69,6 +70,7 @@ def _pgproof_restore(place: Place, database: str, backup_id: str, figures: Resto
 def _plain_restore(place: Place, archive: str, figures: RestoreFigures) -> None:
     place.create_database("fresh")
     command = place.tool("pg_restore", "-j", str(figures.jobs), "-d", "fresh", archive)
+    wait_until_idle()
     figures.plain.append(timed(command, os.environ, place.folder).seconds)
     place.drop_database("fresh")
 

@@ -10,14 +10,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from pgproof.domain.archive import MANIFEST as NAME_OF_THE_MANIFEST
+from pgproof.domain.archive import Compression
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.fingerprint import Fingerprint
+from pgproof.domain.manifest import Manifest, StoredObject
+from pgproof.domain.properties import DatabaseProperties
 from pgproof.domain.restore import Restore, RestoreOptions, RestoreStatus
 from pgproof.entrypoints.cli.app import run
 from pgproof.entrypoints.cli.session import Session
 from pgproof.services.databases import DatabaseService
 from pgproof.services.expiry import ExpiryService
-from pgproof.services.ports import Observer, PostgresServer, Progress
+from pgproof.services.ports import Observer, PostgresServer, PostgresTools, Progress
 from pgproof.settings import Settings, load_settings
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.server import MemoryServer
@@ -27,6 +32,25 @@ if TYPE_CHECKING:
     from pgproof.bootstrap import App
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+
+MANIFEST = Manifest(
+    product_version="1.0",
+    backup_id=0,
+    database="shop",
+    dbname="shop",
+    system_identifier="1",
+    server_version="18.4",
+    client_version="18.4",
+    snapshot="00000003-00000002-1",
+    started_at=NOW,
+    completed_at=NOW,
+    database_size_bytes=8_000_000,
+    options=BackupOptions(),
+    objects=(StoredObject("", 1_572_864, "ab" * 32, Compression.ZSTD),),
+    fingerprint=Fingerprint(tables={"public.orders": 7, "public.items": 0, "public.lines": 1}),
+    properties=DatabaseProperties(owner="app", encoding="UTF8", collate="C", ctype="C"),
+    roles=("app",),
+)
 
 
 class Terminal(io.StringIO):
@@ -50,42 +74,26 @@ class FakeClock:
 
 
 @dataclass
-class FakeDatabases:
-    catalog: MemoryCatalog
-
-    def add(self, name: str, url: str) -> Database:
-        user, _, dbname = url.removeprefix("postgresql://").partition("/")
-        return self.catalog.add_database(name, ConnectionInfo(dbname, "db", 5432, user.partition(":")[0]))
-
-    def list(self) -> Any:
-        return self.catalog.list_databases()
-
-    def remove(self, name: str) -> None:
-        self.catalog.remove_database(name)
-
-    def resolve(self, given: str | None) -> Database:
-        return self.catalog.get_database(given or "shop")
-
-
-@dataclass
 class FakeBackups:
-    """Backups that succeed at once, or raise `failure`."""
+    """Backups that succeed at once, or raise `failure`; `manifest` is what they store, but for their names."""
 
     catalog: MemoryCatalog
+    storage: MemoryStorage
     failure: BaseException | None = None
+    manifest: Manifest = MANIFEST
 
-    def request(self, database: Database, options: BackupOptions, trigger: BackupTrigger) -> Backup:
-        return self.catalog.create_backup(
+    def back_up(self, database: Database, options: BackupOptions, trigger: BackupTrigger, observer: Observer) -> Backup:
+        begun = self.catalog.begin_backup(
             database.name, storage_url="memory://", options=options, trigger=trigger, now=NOW
         )
+        with begun as running:
+            observer.step("dump")
+            observer.progress(Progress(bytes_done=1024, bytes_total=4096, tables_begun=1, tables_total=3))
+            if self.failure is not None:
+                raise self.failure
+            return self._complete(running)
 
-    def take(self, backup_id: int, observer: Observer, *, database: Database | None = None) -> Backup:
-        observer.step("dump")
-        observer.progress(Progress(bytes_done=1024, bytes_total=4096, tables_done=1, tables_total=3))
-        if self.failure is not None:
-            raise self.failure
-        running = replace(self.catalog.get_backup(backup_id), status=BackupStatus.RUNNING)
-        self.catalog.save_backup(running, expected=BackupStatus.PENDING)
+    def _complete(self, running: Backup) -> Backup:
         done = replace(
             running,
             status=BackupStatus.COMPLETED,
@@ -96,6 +104,9 @@ class FakeBackups:
             duration_seconds=75,
         )
         self.catalog.save_backup(done, expected=BackupStatus.RUNNING)
+        archive = replace(self.manifest.archive, name=done.filename)
+        manifest = replace(self.manifest, backup_id=done.id, objects=(archive,), options=done.options)
+        self.storage.put(f"{done.folder}/{NAME_OF_THE_MANIFEST}", [manifest.render().encode()])
         return done
 
     def delete(self, backup_id: int) -> Backup:
@@ -107,20 +118,33 @@ class FakeBackups:
 
 @dataclass
 class FakeRestores:
-    """Restores that succeed at once."""
+    """Restores that succeed at once, or raise `failure`."""
 
     catalog: MemoryCatalog
+    server: MemoryServer
+    undo_hours: int
+    failure: BaseException | None = None
 
     def restore(self, backup_id: int, options: RestoreOptions, observer: Observer) -> Restore:
         backup = self.catalog.get_backup(backup_id)
-        made = self.catalog.create_restore(backup, backup.database, options, NOW)
+        dbname = options.target_database or backup.database
+        made = self.catalog.create_restore(backup, dbname, options, NOW)
+        if self.failure is not None:
+            raise self.failure
+        live = self.server.databases.get(dbname)
+        previous = made.previous_database if live is not None else None
+        if previous is not None and live is not None:
+            self.server.databases[previous] = live
+        self.server.databases[dbname] = 100 + made.id
         done = replace(
             made,
             status=RestoreStatus.COMPLETED,
-            safety_backup_id=99 if options.create_safety_backup else None,
+            previous_database=previous,
+            live_oid=live,
+            safety_backup_id=99 if options.create_safety_backup and live is not None else None,
             duration_seconds=2.5,
             completed_at=NOW,
-            undo_until=NOW + timedelta(hours=24),
+            undo_until=NOW + timedelta(hours=self.undo_hours) if previous is not None else None,
             timings={"create_shadow": 0.25, "load": 2.0, "refused": 0.012},
         )
         self.catalog.save_restore(done)
@@ -160,7 +184,9 @@ class CommandLine:
         self.storage = MemoryStorage()
         self.server = MemoryServer(shop=1)
         self.clock = FakeClock()
-        self.backups = FakeBackups(self.catalog)
+        self.backups = FakeBackups(self.catalog, self.storage)
+        self.restore_failure: BaseException | None = None
+        self.asked: list[str] = []
         self.settled: tuple[str, ...] = ()
         self._folder = folder
         self._environ = dict(environ or {})
@@ -173,23 +199,35 @@ class CommandLine:
         open_app: Callable[[Settings], Any] | None = None,
         stdout: io.StringIO | None = None,
     ) -> Outcome:
-        """Run one command; `typed` is what a person types on a terminal, ``None`` is no terminal."""
+        """Run one command; `typed` is what a person types on a terminal, ``None`` is no terminal.
+
+        What is asked for without being shown is in `asked`, and answered with `typed` as well.
+        """
         stdin = io.StringIO() if typed is None else Terminal(typed)
         out = io.StringIO() if stdout is None else stdout
         err = io.StringIO() if typed is None else Terminal()
-        session = Session(stdin, out, err, lambda: load_settings(self._environ, self._folder), open_app or self._open)
+
+        def ask_secret(prompt: str, _: object) -> str:
+            self.asked.append(prompt)
+            return stdin.readline()
+
+        def load() -> Settings:
+            return load_settings(self._environ, self._folder)
+
+        session = Session(stdin, out, err, load, open_app or self.open_app, ask_secret)
         status = run(argv, session)
         return Outcome(status, out.getvalue(), err.getvalue())
 
     @contextmanager
-    def _open(self, settings: Settings) -> "Iterator[App]":
+    def open_app(self, settings: Settings) -> "Iterator[App]":
         self.opened += 1
-        databases = FakeDatabases(self.catalog)
+        server = cast("PostgresServer", self.server)
+        databases = DatabaseService(self.catalog, server, cast("PostgresTools", None), settings.first_database)
         expiry = ExpiryService(
             catalog=self.catalog,
             storage=self.storage,
-            server=cast("PostgresServer", self.server),
-            databases=cast("DatabaseService", databases),
+            server=server,
+            databases=databases,
             clock=self.clock,
             policy=settings.retention_policy,
             max_share=settings.cleanup_max_share,
@@ -198,10 +236,11 @@ class CommandLine:
             settings=settings,
             catalog=self.catalog,
             storage=self.storage,
+            server=self.server,
             clock=self.clock,
             databases=databases,
             backups=self.backups,
-            restores=FakeRestores(self.catalog),
+            restores=FakeRestores(self.catalog, self.server, settings.undo_hours, self.restore_failure),
             expiry=expiry,
             settled=self.settled,
         )

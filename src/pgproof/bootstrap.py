@@ -11,8 +11,10 @@ from time import monotonic
 from pgproof import __version__
 from pgproof.adapters.catalog import PostgresCatalog, prepare_catalog
 from pgproof.adapters.embedded import EmbeddedServer, wheel_binaries
+from pgproof.adapters.embedded.scratch import EmbeddedScratch
 from pgproof.adapters.key_file import read_or_create_key
 from pgproof.adapters.postgres.connect import parse_url
+from pgproof.adapters.postgres.scratch import NamedScratch
 from pgproof.adapters.postgres.server import LivePostgresServer
 from pgproof.adapters.postgres.staging import Staging
 from pgproof.adapters.postgres.tools import LocalTools
@@ -23,8 +25,9 @@ from pgproof.domain.database import ConnectionInfo
 from pgproof.services.backups import BackupService
 from pgproof.services.databases import DatabaseService
 from pgproof.services.expiry import ExpiryService
-from pgproof.services.ports import Catalog, Clock, PostgresServer, PostgresTools, Storage
+from pgproof.services.ports import Catalog, Clock, PostgresServer, PostgresTools, ScratchServer, Storage
 from pgproof.services.recovery import RecoveryService
+from pgproof.services.restore_tests import RestoreTestService
 from pgproof.services.restores import RestoreService
 from pgproof.services.restoring.work import World
 from pgproof.services.taking import TakingRules
@@ -58,6 +61,7 @@ class App:
     databases: DatabaseService
     backups: BackupService
     restores: RestoreService
+    restore_tests: RestoreTestService
     recovery: RecoveryService
     expiry: ExpiryService
     settled: Sequence[str]
@@ -79,6 +83,13 @@ def make_tools(settings: Settings) -> PostgresTools:
     )
 
 
+def make_scratch(settings: Settings) -> ScratchServer:
+    """Where restore tests restore to."""
+    if settings.test_server_url is not None:
+        return NamedScratch(parse_url(settings.test_server_url.reveal()))
+    return EmbeddedScratch(settings.home / "scratch")
+
+
 def embedded_server(home: Path) -> EmbeddedServer:
     """The embedded server of an installation; it runs while somebody uses it."""
     return EmbeddedServer(home / "embedded")
@@ -91,7 +102,8 @@ def open_app(settings: Settings) -> Iterator[App]:
     Starts the embedded server where the settings name no other, brings the catalog to the newest revision,
     and settles what processes that died have left behind.
     """
-    cleared = Staging(settings.staging_folder).remove_abandoned()
+    scratch = make_scratch(settings)
+    cleared = [*Staging(settings.staging_folder).remove_abandoned(), *scratch.remove_abandoned()]
     with ExitStack() as stack:
         tools = make_tools(settings)
         catalog_at, embedded = _places(settings, stack)
@@ -99,7 +111,7 @@ def open_app(settings: Settings) -> Iterator[App]:
         seal = FernetSeal(settings.secret_key or read_or_create_key(settings.home / "secret.key"))
         catalog = stack.enter_context(closing(PostgresCatalog(catalog_at, seal)))
         server = LivePostgresServer(settings.lock_wait_seconds, catalog.installation())
-        yield _wire(settings, catalog, server, tools, embedded, cleared)
+        yield _wire(settings, catalog, server, tools, scratch, embedded, cleared)
 
 
 def _places(settings: Settings, stack: ExitStack) -> tuple[ConnectionInfo, ConnectionInfo | None]:
@@ -115,6 +127,7 @@ def _wire(
     catalog: Catalog,
     server: PostgresServer,
     tools: PostgresTools,
+    scratch: ScratchServer,
     embedded: ConnectionInfo | None,
     cleared: Sequence[str],
 ) -> App:
@@ -137,8 +150,10 @@ def _wire(
             lock_wait_seconds=settings.lock_wait_seconds,
         ),
     )
+    world = World(catalog=catalog, storage=storage, streams=streams, server=server, tools=tools, clock=clock)
+    restore_tests = RestoreTestService(world=world, scratch=scratch, parallel_jobs=settings.parallel_jobs)
     restores = RestoreService(
-        world=World(catalog=catalog, storage=storage, streams=streams, server=server, tools=tools, clock=clock),
+        world=world,
         databases=databases,
         backups=backups,
         undo_hours=settings.undo_hours,
@@ -150,6 +165,7 @@ def _wire(
         databases=databases,
         clock=clock,
         undo_hours=settings.undo_hours,
+        restore_tests=restore_tests,
     )
     expiry = ExpiryService(
         catalog=catalog,
@@ -170,6 +186,7 @@ def _wire(
         databases=databases,
         backups=backups,
         restores=restores,
+        restore_tests=restore_tests,
         recovery=recovery,
         expiry=expiry,
         settled=[*cleared, *recovery.settle()],

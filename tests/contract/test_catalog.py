@@ -13,7 +13,8 @@ import pytest
 from pgproof.domain.archive import ArchiveFormat, Compression
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger, tombstone
 from pgproof.domain.database import ConnectionInfo, Database
-from pgproof.domain.errors import Conflict, NotFound
+from pgproof.domain.errors import Conflict, NotFound, WorkerLost
+from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.restore import RestoreOptions, RestoreStatus, RestoreStep
 from pgproof.domain.secret import Secret
 from pgproof.services.ports import BackupFilter, Catalog, Lock
@@ -141,6 +142,7 @@ def test_a_new_backup_is_pending_and_named_after_its_id(any_catalog: Catalog) ->
         include_logs=True,
         include_cache=True,
         description="before the move",
+        fingerprint=FingerprintLevel.CONTENT,
     )
     backup = new_backup(any_catalog, "we/ird", options=options, trigger=BackupTrigger.SCHEDULED_CRON)
     stem = f"backup_20250330_015959_{backup.id}"
@@ -148,6 +150,19 @@ def test_a_new_backup_is_pending_and_named_after_its_id(any_catalog: Catalog) ->
     assert backup.file_path == f"we%2Fird/{stem}/{stem}.tar.gz"
     assert backup.status is BackupStatus.PENDING
     assert any_catalog.get_backup(backup.id) == backup
+
+
+def test_a_backup_that_begins_is_running_and_owned_until_its_block_ends(any_catalog: Catalog) -> None:
+    begun = any_catalog.begin_backup(
+        "shop", storage_url="file:///backups", options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI, now=NOW
+    )
+    with begun as running:
+        assert (running.status, running.started_at) == (BackupStatus.RUNNING, NOW)
+        assert any_catalog.get_backup(running.id) == running
+        assert any_catalog.is_owned(Lock.BACKUP, running.id)
+        any_catalog.check_owned(Lock.BACKUP, running.id)
+    assert not any_catalog.is_owned(Lock.BACKUP, running.id)
+    assert any_catalog.get_backup(running.id) == running
 
 
 def test_level_zero_and_no_wish_for_a_compression_come_back_as_such(any_catalog: Catalog) -> None:
@@ -267,10 +282,12 @@ def test_what_is_being_deleted_is_present_but_not_counted_as_usable(any_catalog:
 @pytest.mark.parametrize("unknown", [0, -1, 4711, 2**63, 10**30])
 def test_an_unknown_id_is_not_found(any_catalog: Catalog, unknown: int) -> None:
     backup = new_backup(any_catalog)
-    with pytest.raises(NotFound, match=str(unknown)):
+    with pytest.raises(NotFound, match=str(unknown)) as no_backup:
         any_catalog.get_backup(unknown)
-    with pytest.raises(NotFound, match=str(unknown)):
+    assert "`pgproof list`" in no_backup.value.hint
+    with pytest.raises(NotFound, match=str(unknown)) as no_restore:
         any_catalog.get_restore(unknown)
+    assert "`pgproof list --restores`" in no_restore.value.hint
     with pytest.raises(NotFound, match=str(unknown)):
         any_catalog.save_backup(replace(backup, id=unknown), expected=BackupStatus.PENDING)
     with pytest.raises(NotFound, match=str(unknown)):
@@ -350,6 +367,16 @@ def test_every_field_of_a_restore_is_kept(any_catalog: Catalog) -> None:
     assert any_catalog.get_restore(restore.id) == changed
 
 
+def test_a_restore_whose_status_changed_meanwhile_is_not_overwritten(any_catalog: Catalog) -> None:
+    running = any_catalog.create_restore(completed(any_catalog), "shop", RestoreOptions(), NOW)
+    any_catalog.save_restore(replace(running, step=RestoreStep.LOAD), expected=RestoreStatus.RUNNING)
+    failed = replace(running, status=RestoreStatus.FAILED)
+    any_catalog.save_restore(failed)
+    with pytest.raises(Conflict, match="is failed, not running"):
+        any_catalog.save_restore(running, expected=RestoreStatus.RUNNING)
+    assert any_catalog.get_restore(running.id) == failed
+
+
 def test_restores_are_listed_newest_first_and_unfinished_ones_oldest_first(any_catalog: Catalog) -> None:
     backup = completed(any_catalog)
     first, second, third, fourth = (
@@ -364,9 +391,8 @@ def test_restores_are_listed_newest_first_and_unfinished_ones_oldest_first(any_c
     assert any_catalog.list_restores(limit=1) == [fourth]
     other = replace(any_catalog.create_restore(completed(any_catalog), "shop", RestoreOptions(), NOW), database="other")
     any_catalog.save_restore(other)
-    assert any_catalog.list_restores(backup_id=other.backup_id) == [other]
     assert any_catalog.list_restores(database="other") == [other]
-    assert any_catalog.list_restores(backup_id=backup.id, database="other") == []
+    assert any_catalog.list_restores(limit=1, database="shop") == [fourth]
     other = replace(other, status=RestoreStatus.COMPLETED)
     any_catalog.save_restore(other)
     assert any_catalog.unfinished_restores() == [first, third, fourth]
@@ -437,6 +463,16 @@ def test_a_job_has_one_owner_at_a_time(any_catalog: Catalog) -> None:
     assert not any_catalog.is_owned(Lock.BACKUP, 1)
     with any_catalog.own(Lock.BACKUP, 1):
         pass
+
+
+def test_an_owner_can_ask_whether_it_still_is_one(any_catalog: Catalog) -> None:
+    with any_catalog.own(Lock.BACKUP, 1):
+        any_catalog.check_owned(Lock.BACKUP, 1)
+        for kind, number in ((Lock.RESTORE, 1), (Lock.BACKUP, 2)):
+            with pytest.raises(WorkerLost, match=f"{kind.name.lower()} {number}"):
+                any_catalog.check_owned(kind, number)
+    with pytest.raises(WorkerLost, match="backup 1"):
+        any_catalog.check_owned(Lock.BACKUP, 1)
 
 
 def test_ownership_ends_with_an_error(any_catalog: Catalog) -> None:

@@ -29,11 +29,13 @@ class Killer:
 def main(work: str, number: str, step: str) -> None:
     with open_app(load_settings()) as app:
         if work == "backup":
-            wanted = app.backups.request(app.databases.resolve("shop"), BackupOptions(), BackupTrigger.MANUAL_CLI)
-            app.backups.take(wanted.id, Killer(step))
+            shop = app.databases.resolve("shop")
+            app.backups.back_up(shop, BackupOptions(), BackupTrigger.MANUAL_CLI, Killer(step))
         elif work == "restore":
             options = RestoreOptions(create_safety_backup=step == "safety_backup")
             app.restores.restore(int(number), options, Killer(step))
+        elif work == "restore-test":
+            app.restore_tests.test(int(number), Killer(step))
         else:
             app.restores.undo(int(number), Killer(step))
 

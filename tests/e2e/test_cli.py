@@ -124,6 +124,68 @@ def test_the_main_path_there_and_back_again(server: Server, tmp_path: Path) -> N
     assert [restore["restore_id"] for restore in shown["restores"]] == [restored["restore_id"]]
 
 
+def test_what_was_left_out_is_said_before_and_after(pgproof: CommandLine) -> None:
+    taken = pgproof("backup")
+    assert "without the rows of public.audit_logs (--include-logs and --include-cache take them)\n" in taken.out
+    restored = pgproof("restore", "1", "--yes")
+    assert "public.audit_logs comes back empty" in restored.out
+    assert "excluded_data" in (pgproof.storage / next(iter(pgproof.storage.rglob("manifest.json")))).read_text()
+    whole = pgproof("backup", "--include-logs", "--json").json
+    assert whole["excluded_data"] == []
+    assert "comes back empty" not in pgproof("restore", str(whole["id"]), "--yes").out
+
+
+def test_one_table_comes_back_in_place(pgproof: CommandLine) -> None:
+    taken = pgproof("backup", "--include-logs", "--json").json
+    pgproof.server.sql(pgproof.database, "DELETE FROM items", "INSERT INTO audit_logs VALUES ('newer doings')")
+    argv = ["--mode", "in-place", "--table", "public.items", "--yes", "--json"]
+    restored = pgproof("restore", str(taken["id"]), *argv).json
+    assert (restored["success"], restored["mode"], restored["tables"]) == (True, "in_place", ["public.items"])
+    assert (pgproof.rows(), pgproof.rows("audit_logs")) == (1000, 2), "the other table is as it was"
+    refused = pgproof.fails(5, "undo", str(restored["restore_id"]), "--yes")
+    assert f"pgproof restore {restored['safety_backup_id']} --mode in-place" in refused.error["hint"]
+    pgproof("restore", str(restored["safety_backup_id"]), "--mode", "in-place", "--yes")
+    assert pgproof.rows() == 0, "that is the way back"
+
+
+def test_a_new_database_is_made_beside_the_live_one_and_nobody_is_asked(pgproof: CommandLine) -> None:
+    taken = pgproof("backup", "--json").json
+    pgproof.server.sql(pgproof.database, "DELETE FROM items")
+    name = f"{pgproof.database.dbname}_copy"
+    done = pgproof("restore", str(taken["id"]), "--mode", "new-database", "--to", name)
+    assert done.status == 0, done.err
+    copy = pgproof.database.to_database(name)
+    assert pgproof.server.sql(copy, "SELECT count(*) FROM items") == [(1000,)]
+    assert pgproof.rows() == 0
+    pgproof.fails(5, "restore", str(taken["id"]), "--mode", "new-database", "--to", name)
+
+
+def test_a_database_that_was_lost_is_made_again(pgproof: CommandLine) -> None:
+    taken = pgproof("backup", "--json").json
+    pgproof.server.drop_database(pgproof.database.dbname)
+    restored = pgproof("restore", str(taken["id"]), "--yes")
+    assert restored.status == 0, restored.err
+    assert "what was there before" not in restored.out
+    assert pgproof.rows() == 1000
+
+
+def test_restores_are_found_again_with_the_way_back(pgproof: CommandLine) -> None:
+    taken = pgproof("backup", "--json").json
+    done = pgproof("restore", str(taken["id"]), "--yes", "--json").json
+    for shown in (pgproof("list", "--restores").out, pgproof("show", str(taken["id"])).out):
+        assert f"pgproof undo {done['restore_id']}" in shown
+        assert done["previous_database"] in shown
+
+
+def test_a_backup_folder_that_means_another_place_is_noticed(pgproof: CommandLine) -> None:
+    taken = pgproof("backup", "--json").json
+    other = str(pgproof.folder / "other")
+    for argv in (["verify"], ["show"], ["restore", "--yes"], ["delete", "--yes"]):
+        done = pgproof.fails(3, argv[0], str(taken["id"]), *argv[1:], BACKUP_DIR=other)
+        assert f"lies in {pgproof.storage.as_uri()}" in done.error["detail"]
+    assert "1 backup of the catalog lies elsewhere" in pgproof("doctor", BACKUP_DIR=other).out
+
+
 @pytest.mark.parametrize("argv", [["--format", "directory"], ["--compression", "gzip"], ["--compression-level", "0"]])
 def test_every_form_of_archive_comes_back(pgproof: CommandLine, argv: list[str]) -> None:
     taken = pgproof("backup", "--include-logs", *argv, "--json").json
@@ -184,6 +246,13 @@ def test_the_doctor_finds_what_is_wrong_and_goes_on(pgproof: CommandLine) -> Non
     assert {("storage", "fail"), ("rights", "fail"), ("catalog", "ok"), ("tools", "ok"), ("jobs", "ok")} <= outcomes
 
 
+def test_what_the_role_may_not_read_is_a_problem_of_postgresql(pgproof: CommandLine) -> None:
+    role = pgproof.server.create_role()
+    password = role.password.reveal() if role.password else ""
+    done = pgproof("doctor", "--json", BACKUP_POSTGRES_USER=role.user, BACKUP_POSTGRES_PASSWORD=password)
+    assert (done.status, done.json["healthy"]) == (10, False)
+
+
 def test_the_doctor_looks_at_the_rest_when_the_catalog_is_away(pgproof: CommandLine) -> None:
     done = pgproof("doctor", "--json", BACKUP_CATALOG_URL="postgresql://nobody@127.0.0.1:1/catalog")
     assert done.status == 10
@@ -205,6 +274,22 @@ def test_the_password_is_wrong(pgproof: CommandLine) -> None:
     done = pgproof.fails(10, "backup", BACKUP_POSTGRES_PASSWORD="wrong-password")
     assert done.error["code"] == "authentication_failed"
     assert "wrong-password" not in done.err
+
+
+def test_a_first_attempt_at_a_wrong_address_is_forgotten(pgproof: CommandLine) -> None:
+    pgproof.fails(10, "backup", BACKUP_POSTGRES_PORT="1")
+    pgproof.fails(10, "backup", BACKUP_POSTGRES_PASSWORD="wrong")
+    assert pgproof("database", "list", "--json").json == {"databases": []}
+    assert pgproof("backup").status == 0
+
+
+def test_a_role_that_changes_in_the_settings_takes_effect_at_once(pgproof: CommandLine) -> None:
+    assert pgproof("backup").status == 0
+    role = pgproof.server.create_role(attributes="LOGIN SUPERUSER")
+    password = role.password.reveal() if role.password else ""
+    done = pgproof("doctor", BACKUP_POSTGRES_USER=role.user, BACKUP_POSTGRES_PASSWORD=password)
+    assert f'the role "{role.user}" may read everything' in done.out
+    pgproof.fails(10, "database", "check", pgproof.database.dbname, BACKUP_POSTGRES_PASSWORD="wrong")
 
 
 def test_there_is_no_such_database(pgproof: CommandLine) -> None:
@@ -261,8 +346,10 @@ def test_a_damaged_backup_is_neither_verified_nor_restored(pgproof: CommandLine,
 
 
 def test_a_backup_that_failed_cannot_be_restored(pgproof: CommandLine) -> None:
+    assert pgproof("backup").status == 0
     pgproof.fails(10, "backup", BACKUP_POSTGRES_PASSWORD="wrong")
-    (failed,) = pgproof("list", "--json").json["backups"]
+    failed, _ = pgproof("list", "--json").json["backups"]
+    assert failed["status"] == "failed"
     pgproof.fails(5, "restore", str(failed["id"]), "--yes")
     pgproof.fails(5, "verify", str(failed["id"]))
 

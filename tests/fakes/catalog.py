@@ -1,7 +1,7 @@
 """A catalog in memory, held to the same contract as the real one."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from threading import RLock
@@ -9,7 +9,7 @@ from threading import RLock
 from pgproof.domain.archive import ObjectNames
 from pgproof.domain.backup import GONE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
 from pgproof.domain.database import ConnectionInfo, Database
-from pgproof.domain.errors import CatalogUnreachable, Conflict, NotFound
+from pgproof.domain.errors import CatalogUnreachable, Conflict, NotFound, WorkerLost
 from pgproof.domain.restore import (
     Restore,
     RestoreMode,
@@ -19,6 +19,7 @@ from pgproof.domain.restore import (
     previous_name,
     shadow_name,
 )
+from pgproof.domain.restore_test import RestoreTest, RestoreTestStatus, RestoreTestStep
 from pgproof.domain.wording import in_quotes
 from pgproof.services.ports import BackupFilter, BackupStats, Lock
 
@@ -33,6 +34,7 @@ class MemoryCatalog:
         self._databases: dict[str, Database] = {}
         self._backups: dict[int, Backup] = {}
         self._restores: dict[int, Restore] = {}
+        self._restore_tests: dict[int, RestoreTest] = {}
         self._logs: dict[tuple[Lock, int], list[str]] = {}
         self._owned: set[tuple[Lock, int]] = set()
 
@@ -87,10 +89,23 @@ class MemoryCatalog:
             self._backups[new_id] = backup
             return backup
 
+    @contextmanager
+    def begin_backup(
+        self, database: str, *, storage_url: str, options: BackupOptions, trigger: BackupTrigger, now: datetime
+    ) -> Iterator[Backup]:
+        with self._answering(), ExitStack() as stack:
+            pending = self.create_backup(database, storage_url=storage_url, options=options, trigger=trigger, now=now)
+            stack.enter_context(self.own(Lock.BACKUP, pending.id))
+            running = replace(pending, status=BackupStatus.RUNNING, started_at=now)
+            self._backups[running.id] = running
+            owning = stack.pop_all()
+        with owning:
+            yield running
+
     def get_backup(self, backup_id: int) -> Backup:
         with self._answering():
             if backup_id not in self._backups:
-                raise NotFound(f"the catalog has no backup {backup_id}")
+                raise NotFound(f"the catalog has no backup {backup_id}", hint="`pgproof list` shows all.")
             return self._backups[backup_id]
 
     def save_backup(self, backup: Backup, *, expected: BackupStatus) -> None:
@@ -168,21 +183,19 @@ class MemoryCatalog:
     def get_restore(self, restore_id: int) -> Restore:
         with self._answering():
             if restore_id not in self._restores:
-                raise NotFound(f"the catalog has no restore {restore_id}")
+                raise NotFound(f"the catalog has no restore {restore_id}", hint="`pgproof list --restores` shows all.")
             return self._restores[restore_id]
 
-    def save_restore(self, restore: Restore) -> None:
-        self._restores[self.get_restore(restore.id).id] = restore
-
-    def list_restores(
-        self, limit: int = 50, *, backup_id: int | None = None, database: str | None = None
-    ) -> Sequence[Restore]:
+    def save_restore(self, restore: Restore, *, expected: RestoreStatus | None = None) -> None:
         with self._answering():
-            found = [
-                restore
-                for restore in self._restores_by_age()[::-1]
-                if backup_id in (None, restore.backup_id) and database in (None, restore.database)
-            ]
+            stored = self.get_restore(restore.id)
+            if expected not in (None, stored.status):
+                raise Conflict(f"restore {restore.id} is {stored.status}, not {expected}")
+            self._restores[stored.id] = restore
+
+    def list_restores(self, limit: int = 50, *, database: str | None = None) -> Sequence[Restore]:
+        with self._answering():
+            found = [restore for restore in self._restores_by_age()[::-1] if database in (None, restore.database)]
             return found[:limit]
 
     def unfinished_restores(self) -> Sequence[Restore]:
@@ -197,6 +210,38 @@ class MemoryCatalog:
                 for restore in self._restores_by_age()
                 if restore.undo_until is not None and restore.kept_database is not None
             ]
+
+    def create_restore_test(self, backup: Backup, now: datetime) -> RestoreTest:
+        with self._answering():
+            test = RestoreTest(
+                id=self._next_id(),
+                backup_id=self.get_backup(backup.id).id,
+                database=backup.database,
+                status=RestoreTestStatus.RUNNING,
+                step=RestoreTestStep.PREFLIGHT,
+                started_at=now,
+            )
+            self._restore_tests[test.id] = test
+            return test
+
+    def get_restore_test(self, test_id: int) -> RestoreTest:
+        with self._answering():
+            if test_id not in self._restore_tests:
+                raise NotFound(f"the catalog has no restore test {test_id}")
+            return self._restore_tests[test_id]
+
+    def save_restore_test(self, test: RestoreTest) -> None:
+        self._restore_tests[self.get_restore_test(test.id).id] = test
+
+    def list_restore_tests(self, limit: int = 50, *, backup_id: int | None = None) -> Sequence[RestoreTest]:
+        with self._answering():
+            found = [test for test in self._restore_tests.values() if backup_id in (None, test.backup_id)]
+        return sorted(found, key=lambda test: (test.started_at, test.id), reverse=True)[:limit]
+
+    def unfinished_restore_tests(self) -> Sequence[RestoreTest]:
+        with self._answering():
+            found = [test for test in self._restore_tests.values() if test.status is RestoreTestStatus.RUNNING]
+        return sorted(found, key=lambda test: (test.started_at, test.id))
 
     def append_log(self, kind: Lock, job_id: int, lines: Sequence[str], now: datetime) -> None:
         with self._answering():
@@ -216,6 +261,11 @@ class MemoryCatalog:
             yield
         finally:
             self._owned.discard((kind, job_id))
+
+    def check_owned(self, kind: Lock, job_id: int) -> None:
+        with self._answering():
+            if (kind, job_id) not in self._owned:
+                raise WorkerLost(f"nobody here owns {kind.name.lower()} {job_id}")
 
     def is_owned(self, kind: Lock, job_id: int) -> bool:
         with self._answering():

@@ -1,7 +1,8 @@
-"""The databases of a server in memory: as much of the port as dropping them needs."""
+"""The databases of a server in memory: as much of the port as dropping them and looking ahead need."""
 
-from pgproof.domain.database import ConnectionInfo
-from pgproof.domain.errors import ServerUnreachable
+from pgproof.adapters.postgres.connect import parse_url
+from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
+from pgproof.domain.errors import DatabaseMissing, ServerUnreachable
 
 
 class MemoryServer:
@@ -10,10 +11,35 @@ class MemoryServer:
     def __init__(self, **databases: int) -> None:
         self.databases = databases
         self.unreachable = False
+        self.system_identifier = "1"
+        self.connected = 0
+
+    def parse_url(self, url: str) -> ConnectionInfo:
+        return parse_url(url)
+
+    def maintenance(self, connection: ConnectionInfo) -> ConnectionInfo:
+        self._answer(connection)
+        return connection.to_database("postgres")
+
+    def identify(self, connection: ConnectionInfo) -> Server:
+        self._answer(connection)
+        if connection.dbname not in {"postgres", *self.databases}:
+            raise DatabaseMissing(f"there is no database {connection}", hint="Add it to this fake.")
+        return Server(
+            ServerVersion.parse("18.4"),
+            self.system_identifier,
+            connection.user,
+            is_superuser=True,
+            can_create_databases=True,
+        )
 
     def list_databases(self, connection: ConnectionInfo) -> dict[str, int]:
         self._answer(connection)
         return dict(self.databases)
+
+    def sessions(self, connection: ConnectionInfo) -> int:
+        self._answer(connection)
+        return self.connected
 
     def drop_database(self, connection: ConnectionInfo, name: str, oid: int) -> bool:
         self._answer(connection)

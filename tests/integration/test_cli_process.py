@@ -1,8 +1,10 @@
 """The command line as a process: signals, pipes, terminals that cannot show everything."""
 
 import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,27 @@ def test_a_reader_who_leaves_early_hears_no_complaint(tmp_path: Path, argv: list
         )
     assert done.stderr == ""
     assert done.returncode in (0, 1)
+
+
+def test_a_url_that_is_asked_for_on_a_terminal_is_not_shown(tmp_path: Path) -> None:
+    program = PROGRAM.format(work="raise NotFound('the URL was read')", cleanup="pass", before="")
+    master, slave = pty.openpty()
+    with os.fdopen(master, "r+b", buffering=0) as terminal:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, "database", "add", "shop", "-"],
+            stdin=slave, stdout=slave, stderr=slave, cwd=tmp_path, start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        shown = b""
+        while b"not shown" not in shown:
+            shown += terminal.read(1)
+        terminal.write(b"postgresql://me:geheim@db/shop\n")
+        with suppress(OSError):  # how Linux says that nobody has the other end open any more
+            while more := terminal.read(4096):
+                shown += more
+        assert process.wait() == 4
+    assert b"the URL was read" in shown
+    assert b"geheim" not in shown
 
 
 def test_a_name_that_the_terminal_cannot_show_is_no_failure(tmp_path: Path) -> None:

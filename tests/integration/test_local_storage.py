@@ -125,6 +125,13 @@ def test_a_stream_whose_storage_fails_is_closed(storage: LocalStorage, root: Pat
     assert "A file stands where a folder is needed" in caught.value.hint
 
 
+def test_a_folder_that_cannot_be_used_is_named_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "backups").touch()
+    with pytest.raises(StorageUnreachable, match=f"the backup folder {tmp_path / 'backups'} cannot be used") as caught:
+        LocalStorage(tmp_path / "backups").check()
+    assert "BACKUP_DIR" in caught.value.hint
+
+
 KILLED_MIDWAY = """
 import os, signal, sys
 from pathlib import Path

@@ -80,9 +80,16 @@ SAMPLES = {
         VALUES ('b9', 'shop/b9', 'restored', 'manual_cli', 'shop', 'file:///b', true, now(), now(), 'expired');
         UPDATE pgproof.restore_jobs SET databases_dropped_at = now()""",
     "0004": """
-        UPDATE pgproof.restore_jobs
-        SET further_options = '{"tables": ["public.a"]}', transaction_id = '77', live_oid = 16384, shadow_oid = 16385""",
+        UPDATE pgproof.restore_jobs SET transaction_id = '77', live_oid = 16384, shadow_oid = 16385,
+            further_options = '{"tables": ["public.a"]}'""",
     "0005": "UPDATE pgproof.databases SET from_settings = true",
+    "0006": "UPDATE pgproof.backup_jobs SET fingerprint = 'content'",
+    "0007": """
+        UPDATE pgproof.backup_jobs SET proven_at = now();
+        INSERT INTO pgproof.restore_tests
+            (backup_id, database, status, step, outcome, started_at, database_oid, differences, missing, remarks)
+        SELECT id, 'shop', 'completed', 'done', 'failed', now(), 16384, '[["table", "public.a", "1 rows", null]]',
+               '{extension hstore}', '{a remark}' FROM pgproof.backup_jobs WHERE id = 1""",
 }
 
 

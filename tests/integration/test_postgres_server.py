@@ -19,7 +19,7 @@ from pgproof.domain.errors import (
     ServerUnreachable,
     SwapFailed,
 )
-from pgproof.domain.fingerprint import SequencePosition
+from pgproof.domain.fingerprint import FingerprintLevel, SequencePosition
 from pgproof.domain.properties import Grant, Setting
 from pgproof.domain.secret import Secret
 from tests.servers import Server, connect
@@ -62,6 +62,7 @@ class TestErrors:
         with pytest.raises(ServerUnreachable) as down:
             postgres.identify(ConnectionInfo("d", "127.0.0.1", 1, "u"))
         assert "127.0.0.1:1" in down.value.detail
+        assert "pg_hba.conf" not in down.value.hint, "nobody there has refused us"
 
     def test_a_wrong_password_is_said_without_saying_it(self, postgres: LivePostgresServer, server: Server) -> None:
         place = server.connection
@@ -71,8 +72,17 @@ class TestErrors:
         assert "not-the-password" not in str(refused.value)
 
     def test_no_such_database(self, postgres: LivePostgresServer, server: Server) -> None:
-        with pytest.raises(DatabaseMissing, match="nowhere"):
-            postgres.identify(server.connection.to_database("nowhere"))
+        place = server.connection
+        with pytest.raises(DatabaseMissing, match=r'there is no database "now here" on 127\.0\.0\.1') as missing:
+            postgres.identify(place.to_database("now here"))
+        assert missing.value.hint.endswith(f"psql --host=127.0.0.1 --port={place.port} --username=postgres --list")
+
+
+def test_sessions_of_one_database_are_counted(postgres: LivePostgresServer, server: Server) -> None:
+    place = server.create_database()
+    assert postgres.sessions(place) == 0
+    with connect(place), connect(place), connect(server.connection):
+        assert postgres.sessions(place) == 2
 
 
 def test_a_server_tells_who_it_is(postgres: LivePostgresServer, server: Server) -> None:
@@ -122,7 +132,7 @@ class TestSnapshot:
         )
         with postgres.open_snapshot(database) as snapshot:
             facts = snapshot.facts
-            counts = snapshot.count_rows(facts.tables)
+            counts = snapshot.contents_of(facts.tables, FingerprintLevel.COUNTS).rows
             positions = snapshot.sequence_positions()
         assert counts == {
             "public.plain": 0, "public.parted": 0, "public.part1": 2, "public.mother": 1, "public.child": 3,
@@ -144,7 +154,7 @@ class TestSnapshot:
         with postgres.open_snapshot(database) as snapshot:
             tables = snapshot.facts.tables
             server.sql(database, "DELETE FROM t WHERE i > 10", "INSERT INTO t SELECT 1 FROM generate_series(1, 5000)")
-            assert snapshot.count_rows(tables) == {"public.t": 1000}
+            assert snapshot.contents_of(tables, FingerprintLevel.COUNTS).rows == {"public.t": 1000}
 
     def test_held_tables_can_be_written_but_not_truncated_or_dropped(
         self, postgres: LivePostgresServer, server: Server

@@ -1,5 +1,6 @@
 """Makes the strange database on a server, with everything that the server can hold."""
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ from tests.servers import Server, connect
 SQL = Path(__file__).parent / "sql"
 VERSIONS = (15, 16, 17, 18)
 TABLESPACE = "strange Spaçe"
+HOME = 'strange "home"'
 OWNER = "strange_owner"
-DEFAULT_NAME = "Strange \"database\"; -- 'nämé'"
 
 # What a server must be able to do for a file of `sql/capable`; "capable" fails with an error where it cannot.
 _CAPABLE = {
@@ -27,6 +28,10 @@ _CAPABLE = {
     "RAISE 'not there'; END IF; END$$",
 }
 
+_SUBSCRIPTIONS = """
+    SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
 
 @dataclass(frozen=True)
 class Strange:
@@ -36,9 +41,10 @@ class Strange:
     absent: frozenset[str]
 
 
-def make(server: Server, name: str = DEFAULT_NAME, *, capable: bool = True) -> Strange:
+def make(server: Server, *, capable: bool = True) -> Strange:
     """Make the strange database. Without `capable`: only what every server of that version can hold."""
     prepare(server)
+    name = f"Strange \"database\"; -- 'nämé' {uuid.uuid4().hex[:8]}"
     place = create_empty(server, name)
     absent = {part for part, probe in _CAPABLE.items() if not (capable and _can(place, probe))}
     for file in files(server.major):
@@ -46,22 +52,25 @@ def make(server: Server, name: str = DEFAULT_NAME, *, capable: bool = True) -> S
     for part in sorted(_CAPABLE.keys() - absent):
         run(place, SQL / "capable" / f"{part}.sql")
     _set_properties(server, place.dbname)
+    run(place, SQL / "settings.sql")
     return Strange(place, frozenset(absent))
 
 
 def prepare(server: Server) -> None:
-    """The roles and the tablespace, unless they are there."""
-    run(server.connection, SQL / "cluster" / "roles.sql")
-    query = sql.SQL("SELECT 1 FROM pg_tablespace WHERE spcname = {}").format(sql.Literal(TABLESPACE))
-    if not server.sql(server.connection, query):
-        text = (SQL / "cluster" / "tablespace.sql").read_text("utf-8")
-        server.sql(server.connection, "SET allow_in_place_tablespaces = on", text)
+    """The roles and the tablespaces, unless they are there."""
+    run(server.connection, SQL / "roles.sql")
+    found = {name for (name,) in server.sql(server.connection, "SELECT spcname FROM pg_tablespace")}
+    for name in (TABLESPACE, HOME):
+        if name not in found:
+            statement = sql.SQL("CREATE TABLESPACE {} OWNER {} LOCATION ''")
+            made = statement.format(sql.Identifier(name), sql.Identifier(OWNER))
+            server.sql(server.connection, "SET allow_in_place_tablespaces = on", made)
 
 
 def create_empty(server: Server, name: str) -> ConnectionInfo:
-    """An empty database like the strange one, in its tablespace."""
+    """An empty database like the strange one, in a tablespace of its own."""
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 OWNER {} TABLESPACE {}").format(
-        sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(TABLESPACE)
+        sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(HOME)
     )
     server.sql(server.connection, statement)
     return server.connection.to_database(name)
@@ -76,7 +85,7 @@ def files(major: int) -> Iterator[Path]:
 
 def run(place: ConnectionInfo, file: Path) -> None:
     """Run one file in one transaction."""
-    with connect(place) as session:
+    with connect(place, options="-c default_transaction_read_only=off") as session:
         try:
             session.execute(file.read_bytes())
         except psycopg.Error as error:
@@ -100,11 +109,13 @@ def _set_properties(server: Server, name: str) -> None:
     statements = [
         "COMMENT ON DATABASE {} IS 'it''s a \"strange\" one; -- ünïcödé'",
         "ALTER DATABASE {} CONNECTION LIMIT 50",
-        "ALTER DATABASE {} SET search_path = \"$user\", 'Strange Schema.with \"quotes\"; -- and dots', strange, public",
+        'ALTER DATABASE {} SET search_path = "$user", \'Strange Schema.with "quotes"; -- and dots\', strange, public',
         "ALTER DATABASE {} SET DateStyle = 'German, DMY'",
         "ALTER DATABASE {} SET IntervalStyle = 'sql_standard'",
         "ALTER DATABASE {} SET TimeZone = 'Asia/Kathmandu'",
         "ALTER DATABASE {} SET extra_float_digits = -5",
+        "ALTER DATABASE {} SET array_nulls = off",
+        "ALTER DATABASE {} SET quote_all_identifiers = on",
         "ALTER DATABASE {} SET bytea_output = 'escape'",
         "ALTER DATABASE {} SET default_text_search_config = 'strange.search'",
         "ALTER DATABASE {} SET default_transaction_read_only = on",
@@ -114,7 +125,7 @@ def _set_properties(server: Server, name: str) -> None:
         "ALTER DATABASE {} SET temp_tablespaces = '', 'strange Spaçe'",
         "ALTER DATABASE {} SET statement_timeout = '20min'",
         "ALTER ROLE strange_reader IN DATABASE {} SET search_path = 'a, b', \"C\"",
-        "ALTER ROLE \"Strange \"\"quoted\"\" röle; --\" IN DATABASE {} SET work_mem = '5MB'",
+        'ALTER ROLE "Strange ""quoted"" röle; --" IN DATABASE {} SET work_mem = \'5MB\'',
         "ALTER ROLE postgres IN DATABASE {} SET IntervalStyle = 'iso_8601'",
         "REVOKE ALL ON DATABASE {} FROM PUBLIC",
         "GRANT CONNECT ON DATABASE {} TO strange_reader",
@@ -122,9 +133,26 @@ def _set_properties(server: Server, name: str) -> None:
         "SET SESSION AUTHORIZATION strange_chain_a",
         "GRANT CREATE ON DATABASE {} TO strange_chain_b WITH GRANT OPTION",
         "SET SESSION AUTHORIZATION strange_chain_b",
-        "GRANT CREATE ON DATABASE {} TO strange_chain_c, \"Strange \"\"quoted\"\" röle; --\"",
+        'GRANT CREATE ON DATABASE {} TO strange_chain_c, "Strange ""quoted"" röle; --"',
     ]
     quoted = sql.Identifier(name)
     # default_text_search_config is checked only where it is set: from within the database.
     place = server.connection.to_database(name)
     server.sql(place, *(sql.SQL(statement).format(quoted) for statement in statements))
+
+
+def drop(server: Server, name: str) -> None:
+    """Drop a database, if it is there, with its subscriptions: PostgreSQL does not drop those."""
+    exists = sql.SQL("SELECT 1 FROM pg_database WHERE datname = {}").format(sql.Literal(name))
+    if not server.sql(server.connection, exists):
+        return
+    place = server.connection.to_database(name)
+    for (subscription,) in server.sql(place, _SUBSCRIPTIONS):
+        quoted = sql.Identifier(subscription)
+        server.sql(
+            place,
+            "SET default_transaction_read_only = off",
+            sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(quoted),
+            sql.SQL("DROP SUBSCRIPTION {}").format(quoted),
+        )
+    server.drop_database(name)

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pgproof.domain.database import ConnectionInfo
 from tests.servers import connect
 
 Record = Mapping[str, str]
+Portrait = Mapping[str, Record]
 
 # Written in full, whatever the database or the role says about them.
 _SETTINGS = {
@@ -29,37 +30,36 @@ _SETTINGS = {
     "lc_monetary": "C",
     "xmloption": "content",
     "row_security": "off",
+    "quote_all_identifiers": "off",
 }
 _USER_SCHEMAS = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp_)'"
 
 
-def differences(bin_folder: Path, original: ConnectionInfo, restored: ConnectionInfo) -> list[str]:
-    """Everything in which two databases of servers of one version differ; empty if they are equal."""
-    found = [
-        *compare("definition", schema(bin_folder, original), schema(bin_folder, restored)),
-        *content_differences(original, restored),
+def portrait(bin_folder: Path, place: ConnectionInfo) -> Portrait:
+    """All that two equal databases on servers of one version have in common."""
+    with connect(place) as session:
+        return {
+            **content(place),
+            "definition": schema(bin_folder, place),
+            "state": _states(session),
+            "database": _database(session),
+        }
+
+
+def content(place: ConnectionInfo) -> Portrait:
+    """What two databases of equal content have in common, on servers of any version."""
+    with connect(place) as session:
+        return {"rows": _rows(session), "sequence": _sequences(session), "large object": _large_objects(session)}
+
+
+def differences(expected: Portrait, actual: Portrait) -> list[str]:
+    """One line for each thing that is missing, new, or otherwise; empty if the two are equal."""
+    return [
+        f"{kind} {key}:\n  - {expected[kind].get(key)}\n  + {actual[kind].get(key)}"
+        for kind in expected
+        for key in sorted(expected[kind].keys() | actual[kind].keys())
+        if expected[kind].get(key) != actual[kind].get(key)
     ]
-    with connect(original) as first, connect(restored) as second:
-        found += compare("state", _states(first), _states(second))
-        found += compare("database", _database(first), _database(second))
-    return found
-
-
-def content_differences(original: ConnectionInfo, restored: ConnectionInfo) -> list[str]:
-    """In what two databases differ by content alone, also of servers of different versions."""
-    with connect(original) as first, connect(restored) as second:
-        return [
-            *compare("rows", rows(first), rows(second)),
-            *compare("sequence", _sequences(first), _sequences(second)),
-            *compare("large object", _large_objects(first), _large_objects(second)),
-        ]
-
-
-def compare(kind: str, expected: Record, actual: Record) -> Iterator[str]:
-    """One line for each key that is missing, new, or has another value."""
-    for key in sorted(expected.keys() | actual.keys()):
-        if expected.get(key) != actual.get(key):
-            yield f"{kind} {key}:\n  - {expected.get(key)}\n  + {actual.get(key)}"
 
 
 def schema(bin_folder: Path, place: ConnectionInfo) -> Record:
@@ -68,7 +68,13 @@ def schema(bin_folder: Path, place: ConnectionInfo) -> Record:
     environment = {"PGPASSWORD": place.password.reveal()} if place.password else {}
     done = subprocess.run(
         [bin_folder / "pg_dump", "--schema-only", "--no-password", "--dbname", target],
-        env={**environment, "PATH": os.defpath, "LC_ALL": "C.UTF-8", "PGTZ": "UTC"},
+        env={
+            **environment,
+            "PATH": os.defpath,
+            "LC_ALL": "C.UTF-8",
+            "PGTZ": "UTC",
+            "PGOPTIONS": "-c quote_all_identifiers=off",
+        },
         check=True,
         capture_output=True,
     )
@@ -111,7 +117,7 @@ def _one_spelling(statement: str) -> str:
     return _CAST_ARRAY.sub(by_element, statement)
 
 
-def rows(session: Any) -> Record:
+def _rows(session: Any) -> Record:
     """The rows of every table and materialised view, each alone: number and digest of its sorted text."""
     _set(session)
     # A virtual column is no value that is stored, and computing it may fail.
@@ -158,9 +164,7 @@ def _sequences(session: Any) -> Record:
 
 def _large_objects(session: Any) -> Record:
     query = "SELECT oid, lo_get(oid) FROM pg_catalog.pg_largeobject_metadata"
-    return {
-        str(oid): f"{len(data)} bytes, {hashlib.sha256(data).hexdigest()}" for oid, data in session.execute(query)
-    }
+    return {str(oid): f"{len(data)} bytes, {hashlib.sha256(data).hexdigest()}" for oid, data in session.execute(query)}
 
 
 def _states(session: Any) -> Record:
@@ -180,10 +184,12 @@ def _states(session: Any) -> Record:
 def _database(session: Any) -> Record:
     """The row of pg_database, with names in place of OIDs, and what is set for it."""
     query = """
-        SELECT to_jsonb(d) - ARRAY['oid', 'datname', 'datdba', 'dattablespace', 'datlastsysoid', 'datfrozenxid', 'datminmxid']
+        SELECT to_jsonb(d) - ARRAY['oid', 'datname', 'datdba', 'dattablespace', 'datlastsysoid', 'datfrozenxid',
+                                   'datminmxid']
             || jsonb_build_object('owner', datdba::regrole, 'comment', shobj_description(oid, 'pg_database'),
                    'tablespace', (SELECT spcname FROM pg_tablespace t WHERE t.oid = dattablespace),
-                   'settings', (SELECT jsonb_object_agg(setrole::regrole, setconfig) FROM pg_db_role_setting WHERE setdatabase = d.oid))
+                   'settings', (SELECT jsonb_object_agg(setrole::regrole, setconfig)
+                                FROM pg_db_role_setting WHERE setdatabase = d.oid))
         FROM pg_database d WHERE datname = current_database()
     """
     _set(session)

@@ -1,8 +1,10 @@
 """Statements that give a database what belongs to it."""
 
+from dataclasses import replace
+
 import pytest
 
-from pgproof.adapters.postgres import alter
+from pgproof.adapters.postgres import alter, grants
 from pgproof.domain.database import ServerVersion
 from pgproof.domain.properties import DatabaseProperties, Grant, Setting
 
@@ -62,3 +64,25 @@ def test_a_locale_provider_is_named_only_where_the_server_knows_providers() -> N
     assert "ICU_LOCALE 'de-DE'" in on_15
     assert "ICU_RULES" not in on_15
     assert "ICU_RULES '&a < b'" in alter.create_database("d", icu, ServerVersion(160000)).as_string()
+
+
+def test_a_grant_that_was_passed_on_is_granted_again_by_who_passed_it_on() -> None:
+    chain = (
+        Grant("c", "CREATE", False, "b"),
+        Grant("b", "CREATE", True, "a"),
+        Grant("a", "CREATE", True, "o'neil"),
+    )
+    properties = replace(PLAIN, grants=chain)
+    statements = [one.as_string() for one in alter.apply_properties("d", properties, frozenset({"a"}))]
+    assert statements[-5:] == [
+        'GRANT CREATE ON DATABASE "d" TO "a" WITH GRANT OPTION',
+        'SET LOCAL ROLE "a"',
+        'GRANT CREATE ON DATABASE "d" TO "b" WITH GRANT OPTION',
+        "SET LOCAL ROLE NONE",
+        'GRANT CREATE ON DATABASE "d" TO "c"',  # a role that we may not become: the owner grants it
+    ]
+
+
+def test_grants_that_lead_back_to_nobody_are_kept_in_the_order_that_the_server_has() -> None:
+    orphans = (Grant("x", "CONNECT", False, "y"), Grant("y", "CREATE", True, "z"))
+    assert grants.in_order(orphans, "o") == list(orphans)

@@ -18,6 +18,7 @@ from pgproof.domain.errors import (
     PgproofError,
     StorageFull,
 )
+from pgproof.domain.secret import Secret
 from pgproof.services.ports import Lock
 from pgproof.settings import Settings
 from tests.command_line import NOW, CommandLine
@@ -59,19 +60,22 @@ def test_a_backups_json_is_the_apis(pgproof: CommandLine) -> None:
         "duration_seconds": 75,
         "description": "before the release",
         "trigger_source": "manual_cli",
+        "proven_at": None,
         "checksum_sha256": "ab" * 32,
         "format": "custom",
         "compression": "zstd",
         "database_size_bytes": None,
         "tables_count": 3,
+        "excluded_data": [],
         "message": "...",
     }
 
 
 def test_options_of_a_backup_win_over_the_settings(pgproof: CommandLine) -> None:
     argv = ["--compression-level", "0", "--parallel-jobs", "5", "--format", "directory", "--include-logs"]
-    assert pgproof("backup", *argv, "--include-cache").status == 0
+    assert pgproof("backup", *argv, "--include-cache", "--fingerprint", "none").status == 0
     options = pgproof.catalog.get_backup(2).options
+    assert options.fingerprint == "none"
     assert (options.compression_level, options.parallel_jobs, options.format) == (0, 5, "directory")
     assert options.include_logs
     assert options.include_cache
@@ -79,9 +83,10 @@ def test_options_of_a_backup_win_over_the_settings(pgproof: CommandLine) -> None
 
 def test_without_options_the_settings_decide(tmp_path: Path) -> None:
     environ = {"BACKUP_COMPRESSION": "gzip", "BACKUP_COMPRESSION_LEVEL": "3", "BACKUP_PARALLEL_JOBS": "7"}
-    pgproof = CommandLine(tmp_path, environ)
+    pgproof = CommandLine(tmp_path, {**environ, "BACKUP_FINGERPRINT": "content"})
     assert pgproof("backup").status == 0
     options = pgproof.catalog.get_backup(2).options
+    assert options.fingerprint == "content"
     assert (options.compression, options.compression_level, options.parallel_jobs) == ("gzip", 3, 7)
 
 
@@ -90,7 +95,7 @@ def test_without_options_the_settings_decide(tmp_path: Path) -> None:
     [
         (["backup", "--compression-level", "10"], "compression level 10 does not exist"),
         (["backup", "--parallel-jobs", "0"], "0 parallel jobs are not possible"),
-        (["list", "--limit", "0"], "a list of 0 backups is not possible"),
+        (["list", "--limit", "0"], "a list of length 0 is not possible"),
         (["restore", "2", "--jobs", "65", "--yes"], "65 parallel jobs are not possible"),
     ],
 )
@@ -116,7 +121,18 @@ def test_a_list_is_a_table_in_the_persons_time_zone(pgproof: CommandLine) -> Non
     pgproof("backup", "--description", "a \x1b[31mred note")
     done = pgproof("list")
     header, row = done.out.splitlines()
-    assert header.split() == ["ID", "DATABASE", "STATUS", "CREATED", "SIZE", "TOOK", "ASKED", "BY", "DESCRIPTION"]
+    assert header.split() == [
+        "ID",
+        "DATABASE",
+        "STATUS",
+        "PROVEN",
+        "CREATED",
+        "SIZE",
+        "TOOK",
+        "ASKED",
+        "BY",
+        "DESCRIPTION",
+    ]
     assert "2026-03-01 13:30:00 CET" in row
     assert "\x1b" not in row, "nobody else's text steers the terminal"
 
@@ -147,6 +163,7 @@ def test_a_row_of_the_list_has_the_apis_fields(pgproof: CommandLine) -> None:
 
 def test_show_shows_the_record_even_when_the_manifest_is_gone(pgproof: CommandLine) -> None:
     pgproof("backup")
+    pgproof.storage.objects.clear()
     done = pgproof("show", "2", "--json")
     assert done.status == 12
     assert done.json["manifest"] is None
@@ -179,9 +196,7 @@ def test_a_restore_asks_for_the_databases_name(pgproof: CommandLine) -> None:
     pgproof("backup")
     done = pgproof("restore", "2", typed="shop\n")
     assert done.status == 0
-    assert "the database shop is to be replaced by backup 2 of 2026-03-01 13:30:00 CET" in done.err
-    assert "pgproof undo 3" in done.out
-    assert "steps: create shadow 0.25 s, load 2.00 s\nthe live database refused connections for 0.01 s\n" in done.out
+    assert pgproof.catalog.get_restore(3).status == "completed"
 
 
 @pytest.mark.parametrize("typed", ["shopp\n", "y\n", "\n", ""])
@@ -238,7 +253,14 @@ def test_a_restores_json_is_the_apis(pgproof: CommandLine) -> None:
 def test_delete_removes_and_says_so(pgproof: CommandLine) -> None:
     pgproof("backup")
     done = pgproof("delete", "2", "--yes", "--json")
-    assert done.json == {"id": 2, "status": "deleted", "message": "backup 2 of shop is deleted"}
+    assert done.json == {
+        "id": 2,
+        "status": "deleted",
+        "database": "shop",
+        "storage_url": "memory://",
+        "server": {"host": "db", "port": 5432, "user": "app", "dbname": "shop"},
+        "message": 'backup 2 of "shop" ("shop" on db:5432 as app) is deleted from memory://',
+    }
 
 
 def test_a_log_is_shown_line_by_line(pgproof: CommandLine) -> None:
@@ -249,6 +271,7 @@ def test_a_log_is_shown_line_by_line(pgproof: CommandLine) -> None:
 
 
 def test_databases_are_registered_listed_and_forgotten(pgproof: CommandLine) -> None:
+    pgproof.server.databases["we"] = 2
     added = pgproof("database", "add", "we'ird", "postgresql://me:geheim@db/we")
     assert added.status == 0
     assert """pgproof backup 'we'"'"'ird'""" in added.out
@@ -259,10 +282,23 @@ def test_databases_are_registered_listed_and_forgotten(pgproof: CommandLine) -> 
     assert "geheim" not in added.out + added.err + listed.out
 
 
+def test_a_registered_database_gets_a_new_password(pgproof: CommandLine) -> None:
+    done = pgproof("database", "update", "shop", "postgresql://app:geheim@db/shop", "--json")
+    assert done.status == 0, done.err
+    assert (done.json["name"], done.json["user"]) == ("shop", "app")
+    stored = pgproof.catalog.get_database("shop").connection.password
+    assert stored == Secret("geheim")
+    assert "geheim" not in done.out + done.err
+    assert pgproof("database", "update", "nobody", "postgresql://app@db/nobody").status == 4
+
+
 def test_a_url_may_come_from_standard_input(pgproof: CommandLine) -> None:
     done = pgproof("database", "add", "new", "-", "--json", typed="postgresql://me:geheim@db/new\n")
     assert done.status == 0
-    assert done.json == {"name": "new", "host": "db", "port": 5432, "user": "me", "dbname": "new", "options": {}}
+    assert done.json == {
+        "name": "new", "host": "db", "port": 5432, "user": "me", "dbname": "new", "options": {}, "exists": False,
+    }  # fmt: skip
+    assert pgproof.asked, "on a terminal it is asked for without being shown"
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,10 @@ def test_settings_of_a_session_travel_in_the_connection_string_beside_others() -
     ):
         given = next(argument for argument in command.argv if argument.startswith("--dbname="))
         options = conninfo_to_dict(given.removeprefix("--dbname="))["options"]
-        assert options == r"-c event_triggers=off -c work_mem=64\ MB -c a=b\\c"
+        assert options == (
+            r"-c event_triggers=off -c default_transaction_read_only=off -c array_nulls=on"
+            r" -c quote_all_identifiers=off -c work_mem=64\ MB -c a=b\\c"
+        )
 
 
 @pytest.mark.parametrize(("encoding", "codec"), [("LATIN1", "latin1"), ("WIN1252", "cp1252"), ("UTF8", "utf-8")])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -11,8 +12,10 @@ from pgproof.domain.errors import ConfigurationError, Conflict, StorageDenied, S
 from pgproof.services.backups import check_usable
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import delete_backup, finish_deletion
-from pgproof.services.ports import Lock, PostgresServer
+from pgproof.services.ports import Lock, PostgresServer, ScratchServer
 from pgproof.services.recovery import RecoveryService
+from pgproof.services.restore_tests import RestoreTestService
+from pgproof.services.restoring.work import World
 from tests.command_line import NOW, FakeClock
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.storage import MemoryStorage
@@ -77,7 +80,17 @@ def recovery(catalog: MemoryCatalog, storage: MemoryStorage) -> RecoveryService:
     nobody = cast("PostgresServer", None)
     databases = cast("DatabaseService", None)
     return RecoveryService(
-        catalog=catalog, storage=storage, server=nobody, databases=databases, clock=FakeClock(), undo_hours=24
+        catalog=catalog,
+        storage=storage,
+        server=nobody,
+        databases=databases,
+        clock=FakeClock(),
+        undo_hours=24,
+        restore_tests=RestoreTestService(
+            world=cast("World", SimpleNamespace(catalog=catalog)),
+            scratch=cast("ScratchServer", None),
+            parallel_jobs=1,
+        ),
     )
 
 
@@ -125,6 +138,24 @@ def test_trap_24_a_backup_of_another_storage_is_not_taken_for_gone(catalog: Memo
         delete(catalog, MemoryStorage("memory://new"), backup)
     assert "BACKUP_STORAGE_URL" in refused.value.hint
     assert catalog.get_backup(backup.id) == backup
+
+
+def test_a_backup_that_was_moved_with_its_storage_can_be_deleted_there(
+    catalog: MemoryCatalog, storage: WatchedStorage, backup: Backup
+) -> None:
+    moved = WatchedStorage("memory://new")
+    moved.objects, storage.objects = storage.objects, {}
+
+    def kill(key: str) -> None:
+        if not key.endswith("manifest.json"):
+            raise Killed
+
+    moved.before_delete = kill
+    with pytest.raises(Killed):
+        delete(catalog, moved, backup)
+    del moved.before_delete
+    assert len(recovery(catalog, moved).settle()) == 1, "also once the manifest is gone"
+    assert (moved.objects, catalog.get_backup(backup.id).status) == ({}, BackupStatus.DELETED)
 
 
 @pytest.mark.parametrize("objects_gone", range(6))
@@ -202,12 +233,37 @@ def test_a_backup_that_is_gone_is_not_deleted_again(
     assert catalog.get_backup(backup.id) == done
 
 
-def test_an_unfinished_backup_is_not_deleted(catalog: MemoryCatalog, storage: WatchedStorage) -> None:
-    pending = catalog.create_backup(
+def requested(catalog: MemoryCatalog, storage: WatchedStorage) -> Backup:
+    return catalog.create_backup(
         "shop", storage_url=storage.url, options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI, now=NOW
     )
-    with pytest.raises(Conflict, match="is pending"):
+
+
+def test_a_running_backup_is_not_deleted(catalog: MemoryCatalog, storage: WatchedStorage) -> None:
+    running = replace(requested(catalog, storage), status=BackupStatus.RUNNING)
+    catalog.save_backup(running, expected=BackupStatus.PENDING)
+    with pytest.raises(Conflict, match="is running") as refused:
+        delete(catalog, storage, running)
+    assert refused.value.hint == "Wait until it has ended."
+    assert catalog.get_backup(running.id) == running
+
+
+def test_a_backup_that_nobody_has_begun_is_called_off_by_deleting_it(
+    catalog: MemoryCatalog, storage: WatchedStorage
+) -> None:
+    pending = requested(catalog, storage)
+    assert delete(catalog, storage, pending).status is BackupStatus.DELETED
+    with pytest.raises(Conflict):
+        catalog.save_backup(replace(pending, status=BackupStatus.RUNNING), expected=BackupStatus.PENDING)
+
+
+def test_a_backup_that_somebody_is_about_to_begin_is_not_called_off(
+    catalog: MemoryCatalog, storage: WatchedStorage
+) -> None:
+    pending = requested(catalog, storage)
+    with catalog.own(Lock.BACKUP, pending.id), pytest.raises(Conflict):
         delete(catalog, storage, pending)
+    assert catalog.get_backup(pending.id) == pending
 
 
 def test_a_backup_that_is_being_deleted_is_not_usable_and_cannot_be_saved_by_a_hold(

@@ -9,8 +9,9 @@ import pytest
 
 from pgproof.domain.backup import BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database, Server, ServerVersion
-from pgproof.domain.errors import ServerUnreachable, StorageDenied
+from pgproof.domain.errors import ClientMissing, PrivilegeMissing, ServerUnreachable, StorageDenied
 from pgproof.domain.properties import DatabaseProperties
+from pgproof.entrypoints.cli.exit_codes import exit_code
 from pgproof.services import doctor
 from pgproof.services.databases import DatabaseCheck, DatabaseService
 from pgproof.services.doctor import Finding, Outcome
@@ -136,8 +137,25 @@ def test_more_backups_than_wanted_are_a_warning() -> None:
     assert not problems(list(doctor.look_at_storage(MemoryStorage(), catalog_with_a_backup(5 * GB), 5 * GB)))
 
 
+def test_sizes_are_told_in_units_that_fit_them() -> None:
+    (*_, found) = doctor.look_at_storage(MemoryStorage(capacity=300 * 1024**2), None, GB)
+    assert found.detail == "only 300.0 MB are free"
+    (found,) = problems(list(doctor.look_at_storage(MemoryStorage(), catalog_with_a_backup(5 * 1024), 1024)))
+    assert found.detail == "the backups take 5.0 kB, more than BACKUP_MAX_SIZE_GB"
+
+
+def test_backups_that_lie_in_another_storage_are_a_warning_that_says_where() -> None:
+    catalog = catalog_with_a_backup(1)
+    catalog.change_backup(1, lambda backup: replace(backup, storage_url="file:///tmp/backups"))
+    (found,) = problems(list(doctor.look_at_storage(MemoryStorage(), catalog, GB)))
+    assert found.outcome is Outcome.WARN
+    assert found.detail == "1 backup of the catalog lies elsewhere: file:///tmp/backups"
+    assert "BACKUP_DIR" in found.hint
+
+
 def test_no_client_is_a_failure() -> None:
-    assert outcomes(doctor.look_at_tools(cast("PostgresTools", Tools([])))) == [("tools", Outcome.FAIL)]
+    (found,) = doctor.look_at_tools(cast("PostgresTools", Tools([])))
+    assert (found.outcome, type(found.error)) == (Outcome.FAIL, ClientMissing)
 
 
 def test_a_client_with_a_known_fault_is_a_warning_and_a_failure_where_it_would_be_used() -> None:
@@ -147,7 +165,7 @@ def test_a_client_with_a_known_fault_is_a_warning_and_a_failure_where_it_would_b
         ("tools", Outcome.OK),
     ]
     (found,) = problems(look_at(Databases(tools=client("18.1"))))
-    assert found.outcome is Outcome.FAIL
+    assert (found.outcome, type(found.error)) == (Outcome.FAIL, ClientMissing)
     assert "18.2" in found.hint
 
 
@@ -165,7 +183,11 @@ def test_a_database_in_order_has_no_problems() -> None:
 def test_what_the_role_may_not_read_is_a_failure_with_the_statement_that_helps() -> None:
     (found,) = problems(look_at(Databases(facts=replace(FACTS, unreadable=("a", "b")))))
     assert found.outcome is Outcome.FAIL
-    assert "2 objects: a, b" in found.detail
+    assert found.detail == 'the role "we"ird" may not read 2 objects: a, b'
+    assert isinstance(found.error, PrivilegeMissing)
+    older = replace(SERVER, version=ServerVersion.parse("13.20"))
+    assert "GRANT SELECT" in problems(look_at(Databases(older, replace(FACTS, unreadable=("a",)))))[0].hint
+    assert exit_code(found.error) == 10
     assert found.hint == 'Run in that database: GRANT pg_read_all_data TO "we""ird";'
 
 

@@ -19,7 +19,16 @@ TEXTS = {
 }
 DOCUMENTS = sorted(name for name in TEXTS if name.endswith(".md"))
 # What a user or a developer types after. Decisions may speak of what was not done.
-GUIDES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/cli.md", "docs/configuration.md", "docs/glossary.md"]
+GUIDES = [
+    "README.md",
+    "docs/restore-tests.md",
+    "docs/restoring.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/cli.md",
+    "docs/configuration.md",
+    "docs/glossary.md",
+]
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)

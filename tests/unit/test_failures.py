@@ -1,5 +1,7 @@
 """What a tool's last words mean to a person."""
 
+from pathlib import Path
+
 import pytest
 
 from pgproof.adapters.postgres.failures import dump_failure, restore_failure
@@ -26,6 +28,12 @@ def test_a_dumps_last_words_decide_about_error_and_hint(
     assert said in error.detail
     assert hint in error.hint
     assert error.facts["exit_status"] == 1
+
+
+def test_a_full_staging_folder_is_named_with_its_setting() -> None:
+    tail = ["pg_dump: error: could not write to file: No space left on device"]
+    error = dump_failure("pg_dump", 1, tail, PLACE, Path("/srv/staging"))
+    assert error.hint == "Make room in the staging folder /srv/staging, or name another in BACKUP_STAGING_DIR."
 
 
 def test_a_death_by_signal_is_said() -> None:

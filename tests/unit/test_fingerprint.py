@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pgproof.domain.fingerprint import Fingerprint, SequencePosition, differences
+from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel, SequencePosition, differences
 
 RECORDED = Fingerprint(
     tables={"public.a": 3, "public.b": 0},
@@ -49,6 +49,53 @@ def test_a_sequence_that_moved_during_the_dump_may_be_ahead_but_never_behind(
 ) -> None:
     moved = SequencePosition(5, True, increment, settled=False)
     assert moved.accepts(SequencePosition(restored, True, increment)) is accepted
+
+
+DIGESTED = replace(
+    RECORDED,
+    level=FingerprintLevel.CONTENT,
+    digests={"public.a": "1:2", "public.b": "0:0"},
+    large_objects_digest="7:8",
+)
+
+
+def test_a_digest_is_compared_where_one_was_recorded() -> None:
+    back = replace(DIGESTED, tables=RESTORED.tables, schema_only=frozenset())
+    assert differences(DIGESTED, back) == ()
+    other = replace(back, digests={**back.digests, "public.a": "1:3"})
+    assert [str(found) for found in differences(DIGESTED, other)] == [
+        "table public.a: expected content 1:2, found content 1:3"
+    ]
+    objects = replace(back, large_objects_digest="7:9")
+    assert [str(found) for found in differences(DIGESTED, objects)] == [
+        "large objects content: expected 7:8, found 7:9"
+    ]
+    assert differences(RECORDED, other) == ()
+
+
+def test_tables_that_nobody_counted_are_only_looked_for() -> None:
+    uncounted = replace(RECORDED, level=FingerprintLevel.NONE, tables={"public.a": None, "public.b": None})
+    assert differences(uncounted, RESTORED) == ()
+    assert uncounted.rows == 0
+    also = replace(uncounted, tables={**uncounted.tables, "public.log": None}, schema_only=frozenset())
+    assert differences(uncounted, also) == ()
+    lacking = replace(RESTORED, tables={"public.a": 3, "public.log": 0})
+    assert [str(found) for found in differences(uncounted, lacking)] == ["table public.b is missing"]
+
+
+def test_what_was_recorded_is_never_held_to_less() -> None:
+    with pytest.raises(ValueError, match="content was recorded"):
+        differences(DIGESTED, RESTORED)
+
+
+def test_what_is_recorded_of_some_tables_is_all_of_them_and_nothing_else() -> None:
+    only = DIGESTED.of_tables(frozenset({"public.a", "public.log"}))
+    assert only == Fingerprint(
+        tables={"public.a": 3},
+        schema_only=frozenset({"public.log"}),
+        level=FingerprintLevel.CONTENT,
+        digests={"public.a": "1:2"},
+    )
 
 
 def test_rows_are_summed() -> None:

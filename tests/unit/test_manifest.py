@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pgproof.domain.archive import ArchiveFormat, Compression
 from pgproof.domain.backup import BackupOptions
 from pgproof.domain.errors import ManifestInvalid
-from pgproof.domain.fingerprint import Fingerprint, SequencePosition
+from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.domain.properties import DatabaseProperties, Grant, Setting
 
@@ -75,6 +75,22 @@ def test_any_names_and_counts_survive(
     fingerprint = Fingerprint(tables, only, sequences, {}, 0)
     manifest = replace(MANIFEST, fingerprint=fingerprint, dbname=dbname)
     assert Manifest.parse(manifest.render().encode()) == manifest
+
+
+def test_every_level_of_fingerprint_is_read_back_and_an_earlier_manifest_has_counts() -> None:
+    content = Fingerprint(
+        {"public.a": 1}, level=FingerprintLevel.CONTENT, digests={"public.a": "1:-2"}, large_objects_digest="0:0"
+    )
+    uncounted = Fingerprint({"public.a": None}, level=FingerprintLevel.NONE)
+    for fingerprint in (content, uncounted):
+        options = replace(MANIFEST.options, fingerprint=fingerprint.level)
+        manifest = replace(MANIFEST, fingerprint=fingerprint, options=options)
+        assert Manifest.parse(manifest.render()) == manifest
+    body = json.loads(MANIFEST.render())
+    for key in ("level", "digests", "large_objects_digest"):
+        del body["fingerprint"][key]
+    del body["options"]["fingerprint"]
+    assert Manifest.parse(json.dumps(body)) == MANIFEST
 
 
 def test_the_text_names_its_format_and_holds_no_password() -> None:

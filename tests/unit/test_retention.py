@@ -91,6 +91,18 @@ def test_trap_23_a_date_of_its_own_is_the_only_date_of_a_backup() -> None:
     assert str(found[1]) == "expired: past the date of its own: 2025-06-15 12:00 UTC"
 
 
+def test_a_backup_with_a_date_of_its_own_uses_up_no_count() -> None:
+    backups = [old(0, expires_at=NOW), old(1), old(2), old(3), old(4, expires_at=NOW + DAY)]
+    found = decided(RetentionPolicy(keep_last=2, minimum_redundancy=0), backups)
+    assert {number for number, one in found.items() if one.action is Action.KEEP} == {0, 1, 2, 4}
+    assert reasons(found[0]) == {Reason.LAST_GOOD}, "not even its own date takes the last good one"
+
+
+def test_of_two_backups_of_one_moment_the_later_number_is_newer() -> None:
+    for numbers in ((1, 2), (2, 1)):
+        assert kept(RetentionPolicy(keep_last=1), [old(3, number) for number in numbers]) == {2}
+
+
 def test_trap_23_a_job_that_waited_long_is_as_old_as_its_work() -> None:
     waited = a_backup(5, NOW - 8 * DAY, started_at=NOW - 6 * DAY)
     never_began = a_backup(6, NOW - 8 * DAY, status=BackupStatus.CANCELLED, started_at=None)
@@ -119,8 +131,9 @@ def test_trap_26_a_held_backup_uses_up_no_count_and_blocks_no_deletion(policy: R
 
 
 def test_the_last_verified_and_the_last_proven_backup_stay() -> None:
-    found = decided(WEEK, [old(0), old(20, verified_at=NOW), old(21, verified_at=NOW), old(30), old(31)], Facts(
-        proven=frozenset({30, 31})))  # fmt: skip
+    verified = [old(days, verified_at=NOW) for days in (20, 21)]
+    proven = [old(days, proven_at=NOW) for days in (30, 31)]
+    found = decided(WEEK, [old(0), *verified, *proven])
     assert {number for number, one in found.items() if one.action is Action.KEEP} == {0, 20, 30}
     assert str(found[20]) == "kept: last verified backup"
     assert str(found[30]) == "kept: last proven backup"
@@ -138,9 +151,9 @@ def test_without_any_redundancy_the_last_good_backup_stays_all_the_same() -> Non
     assert kept(policy, [old(8), old(9)]) == {8}
 
 
-def test_what_a_restore_reads_stays() -> None:
+def test_what_a_restore_or_a_restore_test_reads_stays() -> None:
     found = decided(WEEK, [old(0), old(20), old(21)], Facts(in_use=frozenset({20})))
-    assert str(found[20]) == "kept: in use by a restore"
+    assert str(found[20]) == "kept: in use by a restore or a restore test"
     assert found[21].action is Action.EXPIRE
 
 
@@ -179,12 +192,18 @@ def test_a_safety_backup_stays_as_long_as_its_restore_can_be_undone() -> None:
 
 
 @pytest.mark.parametrize(
-    "policy", [RetentionPolicy(keep_last=1), RetentionPolicy(keep_daily=1), RetentionPolicy(keep_yearly=1)]
+    "policy", [RetentionPolicy(keep_last=2), RetentionPolicy(keep_daily=2), RetentionPolicy(keep_yearly=2)]
 )
 def test_a_safety_backup_never_takes_the_place_of_a_regular_one(policy: RetentionPolicy) -> None:
     """It holds what the restore replaced, which may be the very damage."""
-    assert 2 in kept(policy, [safety(1), old(2), old(3)])
-    assert kept(policy, [safety(1), safety(2)]) == {1}, "where there is no other, it has its place"
+    a_year_ago = 365 if policy.keep_yearly else 3
+    assert kept(policy, [safety(1), old(2), old(a_year_ago), old(900)]) == {1, 2, a_year_ago}
+    assert kept(policy, [safety(1), safety(400), safety(900)]) == {1, 400}, "where there is no other, it has its place"
+
+
+def test_a_way_back_uses_up_no_count() -> None:
+    known = Facts(undoable_until={1: NOW + DAY})
+    assert kept(RetentionPolicy(keep_last=1), [safety(1), safety(2), safety(3)], known) == {1, 2}
 
 
 def test_a_safety_backup_alone_is_no_last_good_backup() -> None:
@@ -201,6 +220,11 @@ def test_a_failed_job_is_forgotten_after_the_days_of_the_policy() -> None:
     found = decided(WEEK, [old(0), old(6, status=BackupStatus.FAILED), old(8, status=BackupStatus.CANCELLED)])
     assert str(found[6]) == "kept: record of a backup that failed"
     assert str(found[8]) == "forgotten: record of a backup that was cancelled, older than 7 days"
+
+
+def test_the_record_of_a_failure_in_another_storage_is_left_alone() -> None:
+    failed = old(8, status=BackupStatus.FAILED, storage_url="file:///old")
+    assert kept(WEEK, [old(0), failed], Facts(elsewhere=frozenset({8}))) == {0, 8}
 
 
 def test_a_policy_without_days_keeps_the_records_of_failures() -> None:

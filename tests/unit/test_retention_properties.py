@@ -45,6 +45,7 @@ def histories(draw: st.DrawFn, database: str = "shop", first: int = 1) -> list[B
             held=draw(st.sampled_from([False, False, True])),
             held_until=draw(times),
             verified_at=draw(times),
+            proven_at=draw(times),
             expires_at=draw(st.one_of(st.none(), st.none(), times)),
             deletion_started_at=draw(st.sampled_from([None, None, None, NOW])),
         )
@@ -56,7 +57,7 @@ def histories(draw: st.DrawFn, database: str = "shop", first: int = 1) -> list[B
 def facts(draw: st.DrawFn) -> Facts:
     some = st.frozensets(st.integers(1, 12), max_size=3)
     until = {number: NOW + draw(st.integers(-2, 2)) * HOUR for number in draw(some)}
-    return Facts(draw(some), draw(some), draw(some), until)
+    return Facts(draw(some), draw(some), until)
 
 
 def kept(decisions: Sequence[Decision]) -> set[int]:
@@ -78,7 +79,7 @@ def test_the_last_good_backup_never_expires(policy: RetentionPolicy, backups: li
     stay = kept(decide(policy, backups, known, NOW))
     regular = [one for one in good if one.trigger_source is not BackupTrigger.PRE_RESTORE_SAFETY]
     verified = [one for one in good if one.verified_at is not None]
-    proven = [one for one in good if one.id in known.proven]
+    proven = [one for one in good if one.proven_at is not None]
     for choice in (good, regular, verified, proven):
         assert not choice or newest(choice).id in stay
     assert not any(one.usable for one in backups) or any(one.usable and one.id in stay for one in backups)

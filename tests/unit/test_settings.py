@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pgproof.domain.archive import ArchiveFormat, Compression
 from pgproof.domain.errors import ConfigurationError
+from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.retention_policy import RetentionPolicy
 from pgproof.domain.secret import Secret
 from pgproof.settings import FALLBACKS, LATER, NAMES, LogFormat, LogLevel, Settings, load_settings
@@ -48,6 +49,7 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
         BACKUP_HOME="/srv/home",
         BACKUP_STAGING_DIR="/scratch",
         BACKUP_CATALOG_URL="postgresql://u:p@h/catalog",
+        BACKUP_TEST_SERVER_URL="postgresql://u:p@tests/postgres",
         BACKUP_SECRET_KEY="0123456789abcdef",
         BACKUP_POSTGRES_HOST="db",
         BACKUP_POSTGRES_PORT="6432",
@@ -58,6 +60,7 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
         BACKUP_COMPRESSION="gzip",
         BACKUP_COMPRESSION_LEVEL="9",
         BACKUP_PARALLEL_JOBS="8",
+        BACKUP_FINGERPRINT="content",
         BACKUP_LOG_TABLES='logs.*, "odd,name".t',
         BACKUP_CACHE_TABLES="cache_*",
         BACKUP_LOCK_WAIT_SECONDS="5",
@@ -80,6 +83,7 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
     assert settings.storage_location == "file:///srv/c%20d"
     assert settings.staging_folder == Path("/scratch")
     assert settings.catalog_url == Secret("postgresql://u:p@h/catalog")
+    assert settings.fingerprint is FingerprintLevel.CONTENT
     assert settings.log_tables == ("logs.*", '"odd,name".t')
     assert settings.timezone == ZoneInfo("Europe/Berlin")
     assert settings.log_format is LogFormat.JSON
@@ -265,6 +269,16 @@ def test_an_unknown_name_is_a_warning_with_the_nearest_known_one(tmp_path: Path)
 def test_settings_of_later_parts_are_no_mistake(tmp_path: Path) -> None:
     later = dict.fromkeys(LATER, "x")
     assert load(tmp_path, BACKUP_NOTIFY_URLS_FILE="/x", **later).warnings == ()
+
+
+def test_variables_of_libpq_that_would_lead_elsewhere_are_reported_together_and_without_their_values(
+    tmp_path: Path,
+) -> None:
+    settings = load(tmp_path, PGPASSWORD="hunter2", PGHOST="db", PGPASSFILE="/x", PGTZ="UTC")
+    assert settings.warnings == (
+        "PGHOST, PGPASSWORD count for libpq, not for pgproof; say it in BACKUP_POSTGRES_* or in the database's URL",
+    )
+    assert settings.first_database is None
 
 
 def test_settings_do_not_change(tmp_path: Path) -> None:

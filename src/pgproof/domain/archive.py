@@ -60,6 +60,10 @@ def compression_for(level: int, wanted: Compression | None) -> Compression:
     return wanted or Compression.ZSTD
 
 
+# Bytes: what file systems allow for one name.
+LONGEST_FOLDER = 255
+
+
 def folder_name(database: str) -> str:
     """A database's folder: safe on every file system and object store, and different for different names.
 

@@ -112,6 +112,7 @@ class Backup:
     held_until: datetime | None = None
     deletion_started_at: datetime | None = None
     deletion_target: BackupStatus | None = None
+    proven_at: datetime | None = None
 
     @property
     def taken_at(self) -> datetime:

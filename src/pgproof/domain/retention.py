@@ -86,7 +86,6 @@ class Facts:
     """
 
     in_use: frozenset[int] = frozenset()
-    proven: frozenset[int] = frozenset()
     elsewhere: frozenset[int] = frozenset()
     undoable_until: Mapping[int, datetime] = field(default_factory=dict)
 
@@ -167,7 +166,7 @@ class _Kept:
         undoable = [backup for backup in self._good if now < until.get(backup.id, now)]
         dated = [backup for backup in certain if backup.expires_at is not None and now < backup.expires_at]
         in_use = (backup for backup in self._good if backup.id in self._facts.in_use)
-        self._keep(in_use, Reason.IN_USE, "in use by a restore")
+        self._keep(in_use, Reason.IN_USE, "in use by a restore or a restore test")
         self._keep(held, Reason.HELD, "held")
         self._keep(undoable, Reason.UNDOABLE, "safety backup of a restore that can still be undone")
         for backup in dated:
@@ -182,7 +181,7 @@ class _Kept:
             self._keep(islice(regular, 1), Reason.LAST_GOOD, "last good backup that is no safety backup")
         verified = (backup for backup in certain if backup.verified_at is not None)
         self._keep(islice(verified, 1), Reason.LAST_VERIFIED, "last verified backup")
-        proven = (backup for backup in certain if backup.id in self._facts.proven)
+        proven = (backup for backup in certain if backup.proven_at is not None)
         self._keep(islice(proven, 1), Reason.LAST_PROVEN, "last proven backup")
 
     def _apply_age(self, newest_first: Sequence[Backup]) -> None:

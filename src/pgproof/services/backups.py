@@ -1,6 +1,7 @@
 """Backups: asking for one, taking it, verifying it, deleting it."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -16,10 +17,12 @@ from pgproof.domain.errors import (
 )
 from pgproof.domain.manifest import Manifest
 from pgproof.domain.table_of_contents import TableOfContents
+from pgproof.domain.wording import counted
 from pgproof.services import contents
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import delete_backup, remove_objects
 from pgproof.services.job_log import JobLog
+from pgproof.services.owning import check_backup_is_ours
 from pgproof.services.ports import (
     Catalog,
     Clock,
@@ -66,8 +69,27 @@ class BackupService:
         self._databases = databases
         self._rules = rules
 
+    def back_up(
+        self,
+        database: Database,
+        options: BackupOptions,
+        trigger: BackupTrigger,
+        observer: Observer,
+        *,
+        cancelled: Event | None = None,
+    ) -> Backup:
+        """Take a backup now. A failure is recorded, cleaned up and raised.
+
+        It is owned from the first moment on, so a process that dies leaves nothing that recovery does not see.
+        """
+        begun = self._catalog.begin_backup(
+            database.name, storage_url=self._storage.url, options=options, trigger=trigger, now=self._clock.now()
+        )
+        with begun as running, self._log(running.id, observer) as log:
+            return self._work(running, database, log, cancelled or Event())
+
     def request(self, database: Database, options: BackupOptions, trigger: BackupTrigger) -> Backup:
-        """Record that a backup is wanted; it is `pending` until somebody takes it."""
+        """Record that a backup is wanted, for a worker to `take`: until then it is `pending`, and nobody owns it."""
         return self._catalog.create_backup(
             database.name,
             storage_url=self._storage.url,
@@ -88,39 +110,46 @@ class BackupService:
 
         `database` carries what the catalog does not store, such as the password of a URL used once.
         """
-        with (
-            self._catalog.own(Lock.BACKUP, backup_id),
-            JobLog(self._catalog, self._clock, Lock.BACKUP, backup_id, observer) as log,
-        ):
+        with self._catalog.own(Lock.BACKUP, backup_id), self._log(backup_id, observer) as log:
             pending = self._catalog.get_backup(backup_id)
             running = replace(pending, status=BackupStatus.RUNNING, started_at=self._clock.now())
             self._catalog.save_backup(running, expected=BackupStatus.PENDING)
-            try:
-                taking = Taking(
-                    backup=running,
-                    database=database or self._databases.resolve(running.database),
-                    storage=self._storage,
-                    streams=self._streams,
-                    server=self._server,
-                    tools=self._tools,
-                    clock=self._clock,
-                    rules=self._rules,
-                    log=log,
-                    cancelled=cancelled or Event(),
-                )
-                finished, _ = taking.run()
-                return self._finish(finished, BackupStatus.COMPLETED)
-            except BaseException as error:
-                self._record_failure(running, error, log)
-                raise
+            return self._work(running, database, log, cancelled or Event())
+
+    def _log(self, backup_id: int, observer: Observer) -> JobLog:
+        return JobLog(self._catalog, self._clock, Lock.BACKUP, backup_id, observer)
+
+    def _work(self, running: Backup, database: Database | None, log: JobLog, cancelled: Event) -> Backup:
+        try:
+            taking = Taking(
+                backup=running,
+                database=database or self._databases.resolve(running.database),
+                storage=self._storage,
+                streams=self._streams,
+                server=self._server,
+                tools=self._tools,
+                clock=self._clock,
+                rules=self._rules,
+                log=log,
+                cancelled=cancelled,
+                check_ours=partial(check_backup_is_ours, self._catalog, running.id),
+            )
+            finished, _ = taking.run()
+            return self._finish(finished, BackupStatus.COMPLETED)
+        except BaseException as error:
+            self._record_failure(running, error, log)
+            raise
 
     def verify(self, backup_id: int, observer: Observer) -> Verification:
-        """Hold the stored bytes to the manifest and SHA256SUMS, then read the table of contents."""
+        """Hold the stored bytes to the manifest and SHA256SUMS, then read the table of contents.
+
+        A backup that turns out to be damaged is not the last verified one any more, which retention always keeps.
+        """
         backup = self._usable(backup_id)
         try:
             manifest, found = self._check_stored(backup, observer)
         except (IntegrityError, ObjectMissing):
-            self._usable(backup_id)  # what somebody deletes meanwhile is not damaged
+            self._catalog.change_backup(backup_id, _damaged)
             raise
         verified = self._catalog.change_backup(backup_id, self._verified)
         return Verification(verified, manifest, found)
@@ -137,7 +166,7 @@ class BackupService:
         found = contents.read_contents(self._storage, self._streams, self._tools, client, backup.folder, manifest)
         if len(found.tables) < len(manifest.fingerprint.tables):
             raise ArchiveUnreadable(
-                f"the archive holds the rows of {len(found.tables)} tables, "
+                f"the archive holds the rows of {counted(len(found.tables), 'table')}, "
                 f"the manifest counts {len(manifest.fingerprint.tables)}",
                 hint="The backup is not whole. Use another one.",
             )
@@ -194,10 +223,23 @@ class BackupService:
         cancelled = isinstance(error, Cancelled | KeyboardInterrupt)
         status = BackupStatus.CANCELLED if cancelled else BackupStatus.FAILED
         try:
-            self._finish(replace(backup, **described(error)), status)
+            self._record_end(replace(backup, **described(error)), status)
             remove_objects(self._storage, backup.folder)
         except PgproofError as left:
             log.log(f"left for recovery in {backup.folder}: {left}")
+
+    def _record_end(self, backup: Backup, status: BackupStatus) -> None:
+        try:
+            self._finish(backup, status)
+        except Conflict:
+            # Another process took us for dead. What it removed was not all, if we stored more after that.
+            if self._catalog.get_backup(backup.id).status is not BackupStatus.FAILED:
+                raise
+
+
+def _damaged(backup: Backup) -> Backup:
+    check_usable(backup)  # what somebody deletes meanwhile is not damaged
+    return replace(backup, verified_at=None)
 
 
 def check_usable(backup: Backup) -> None:

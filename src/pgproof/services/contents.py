@@ -8,6 +8,7 @@ from pgproof.domain.backup import Backup
 from pgproof.domain.errors import ArchiveUnreadable, ChecksumMismatch, ManifestInvalid, ObjectMissing
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.domain.table_of_contents import TableOfContents
+from pgproof.domain.wording import counted, listed
 from pgproof.services.deleting import check_here
 from pgproof.services.measured import Measured
 from pgproof.services.ports import ClientTools, PostgresTools, Storage, Streams
@@ -103,7 +104,7 @@ def check_complete(contents: TableOfContents, oids: Mapping[int, str]) -> None:
     missing = sorted(name for oid, name in oids.items() if oid not in contents.tables)
     if missing:
         raise ArchiveUnreadable(
-            f"the archive lacks the rows of {len(missing)} tables: {', '.join(missing[:5])}",
+            f"the archive lacks the rows of {counted(len(missing), 'table')}: {listed(missing)}",
             hint="The dump is not whole, so it was not kept. Try again, and see the job's log.",
             facts={"tables": missing},
         )
@@ -114,7 +115,7 @@ def check_left_out(contents: TableOfContents, oids: Mapping[int, str]) -> None:
     present = sorted(name for oid, name in oids.items() if oid in contents.tables)
     if present:
         raise ArchiveUnreadable(
-            f"the archive holds the rows of {', '.join(present[:5])}, which were to be left out",
+            f"the archive holds the rows of {listed(present)}, which were to be left out",
             hint="Take the backup with these rows: --include-logs --include-cache.",
             facts={"tables": present},
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pgproof.domain.database import ConnectionInfo, Database, Server, check_name
-from pgproof.domain.errors import ConfigurationError, Conflict, InvalidInput, NotFound
+from pgproof.domain.errors import ConfigurationError, Conflict, DatabaseMissing, InvalidInput, NotFound
 from pgproof.domain.wording import in_quotes, listed
 from pgproof.services.owning import owning_database
 from pgproof.services.ports import Catalog, ClientTools, DatabaseFacts, PostgresServer, PostgresTools
@@ -45,7 +45,8 @@ class DatabaseService:
     def add(self, name: str, url: str) -> Database:
         """Register a database under a name; its password is stored sealed.
 
-        Raises `Conflict` if the name is taken, and if the database is registered under another one.
+        One that its server does not have is registered too: it is to be restored. Raises `Conflict` if the name is
+        taken, and if the database is registered under another one.
         """
         connection = self._server.parse_url(url)
         self._refuse_twin(connection, self.list())
@@ -63,6 +64,11 @@ class DatabaseService:
         with owning_database(self._catalog, stored):
             self._catalog.update_database(changed)
         return changed
+
+    def is_there(self, database: Database) -> bool:
+        """Whether its server has a database of that name; one that is to be restored may be missing."""
+        place = database.connection
+        return place.dbname in self._server.list_databases(self._server.maintenance(place))
 
     def list(self) -> Sequence[Database]:
         """All registered databases by name, with the role that the settings give them."""
@@ -166,7 +172,12 @@ class DatabaseService:
         return next(same, None)
 
     def _refuse_twin(self, connection: ConnectionInfo, registered: Sequence[Database]) -> None:
-        twin = find_twin(self._server, connection, self._server.identify(connection), registered)
+        try:
+            identity = self._server.identify(connection)
+        except DatabaseMissing:
+            # It is to be restored: then its server must answer, and let us in.
+            identity = self._server.identify(self._server.maintenance(connection))
+        twin = find_twin(self._server, connection, identity, registered)
         if twin is not None:
             known = shlex.quote(twin.name)
             raise Conflict(

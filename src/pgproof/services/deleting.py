@@ -7,11 +7,11 @@ the row become `expired` or `deleted`. What a crash interrupts, recovery finishe
 
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
 from pgproof.domain.archive import MANIFEST
 from pgproof.domain.backup import GONE, Backup, BackupStatus, tombstone
-from pgproof.domain.errors import ConfigurationError, StorageError
+from pgproof.domain.errors import ConfigurationError, Conflict, ObjectMissing, StorageError
+from pgproof.domain.wording import counted
 from pgproof.services.ports import Catalog, Lock, Storage
 
 _NAMED = 5
@@ -26,9 +26,25 @@ def delete_backup(
     """
     with catalog.own(Lock.BACKUP, backup_id):
         check_here(storage, catalog.get_backup(backup_id))
-        doomed = catalog.change_backup(backup_id, partial(tombstone, target=target, now=now))
+        _check_untested(catalog, backup_id)
+
+        def begin(backup: Backup) -> Backup:
+            # Where it lies is recorded as well: with its manifest goes the proof that it was moved here.
+            return replace(tombstone(backup, target, now), storage_url=storage.url)
+
+        doomed = catalog.change_backup(backup_id, begin)
         catalog.append_log(Lock.BACKUP, backup_id, [f"its deletion begins: {why}"], now)
         return _finish(catalog, storage, doomed)
+
+
+def _check_untested(catalog: Catalog, backup_id: int) -> None:
+    """Raise `Conflict` if a restore test reads the backup: it owns itself alone, so that restores can go on."""
+    for test in catalog.unfinished_restore_tests():
+        if test.backup_id == backup_id and catalog.is_owned(Lock.RESTORE_TEST, test.id):
+            raise Conflict(
+                f"restore test {test.id} reads backup {backup_id}",
+                hint="Wait until it ends. A process that died holds nothing.",
+            )
 
 
 def finish_deletion(catalog: Catalog, storage: Storage, backup_id: int) -> Backup:
@@ -51,15 +67,26 @@ def remove_objects(storage: Storage, folder: str) -> None:
     left = [item.key for item in storage.list(prefix)]
     if left:
         raise StorageError(
-            f"{storage.url} still lists {len(left)} objects of {folder} after they were deleted",
+            f"{storage.url} still lists {counted(len(left), 'object')} of {folder} after they were deleted",
             hint="See whether it keeps deleted objects (versions, object lock), then run: pgproof cleanup",
             facts={"objects": left[:_NAMED]},
         )
 
 
+def lies_here(storage: Storage, backup: Backup) -> bool:
+    """Whether a backup lies in this storage: because it was stored here, or because it was moved here whole."""
+    if backup.storage_url == storage.url:
+        return True
+    try:
+        storage.stat(f"{backup.folder}/{MANIFEST}")
+    except ObjectMissing:
+        return False
+    return True
+
+
 def check_here(storage: Storage, backup: Backup) -> None:
     """Raise `ConfigurationError` if a backup lies in another storage: here it would look as if it were gone."""
-    if backup.storage_url != storage.url:
+    if not lies_here(storage, backup):
         raise ConfigurationError(
             f"backup {backup.id} lies in {backup.storage_url}, and the storage in use is {storage.url}",
             hint="Set BACKUP_DIR or BACKUP_STORAGE_URL to the place where it lies, then try again.",

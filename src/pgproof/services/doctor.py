@@ -15,6 +15,7 @@ from pgproof.services.recovery import RecoveryService
 EMBEDDED = "embedded"
 _LITTLE_SPACE = 1024**3
 _NEWEST = 5
+_HAS_READ_ALL_DATA = 14  # the first PostgreSQL with that role
 
 
 class Outcome(StrEnum):
@@ -126,6 +127,8 @@ def look_at_database(databases: DatabaseService, name: str | None) -> Iterator[F
     if facts.unreadable:
         objects = f"{counted(len(facts.unreadable), 'object')}: {listed(facts.unreadable)}"
         hint = f"Run in that database: GRANT pg_read_all_data TO {_quoted(server.role)};"
+        if server.version.major < _HAS_READ_ALL_DATA:
+            hint = f"Run in that database for each of them: GRANT SELECT ON ... TO {_quoted(server.role)};"
         yield failed("rights", PrivilegeMissing(f"the role {role} may not read {objects}", hint=hint))
     if not server.can_create_databases:
         yield Finding(

@@ -12,7 +12,7 @@ from pgproof.domain.removal_share import Removal, removals_beyond
 from pgproof.domain.retention import Action, Decision, Facts, decide, decide_each
 from pgproof.domain.retention_policy import RetentionPolicy
 from pgproof.services.databases import DatabaseService
-from pgproof.services.deleting import delete_backup, finish_deletion
+from pgproof.services.deleting import delete_backup, finish_deletion, lies_here
 from pgproof.services.orphans import Orphans, StoredFolder, find_orphans, remove_unknown, stored_folders
 from pgproof.services.ports import BackupFilter, Catalog, Clock, PostgresServer, Storage
 from pgproof.services.undo_window import KeptDatabase, drop_kept, find_kept, undoable_until
@@ -108,7 +108,7 @@ class ExpiryService:
             now=now,
             decisions=decisions,
             kept_databases=kept,
-            orphans=find_orphans(stored, backups, self._storage.url, now),
+            orphans=find_orphans(stored, backups, now),
             too_much=removals_beyond(decisions, self.max_share),
         )
 
@@ -149,8 +149,8 @@ class ExpiryService:
         in_use = {restore.backup_id for restore in unfinished}
         in_use |= {restore.safety_backup_id for restore in unfinished if restore.safety_backup_id is not None}
         return Facts(
-            in_use=frozenset(in_use),
-            elsewhere=frozenset(backup.id for backup in backups if backup.storage_url != self._storage.url),
+            in_use=frozenset(in_use | {test.backup_id for test in self._catalog.unfinished_restore_tests()}),
+            elsewhere=frozenset(backup.id for backup in backups if not lies_here(self._storage, backup)),
             undoable_until=undoable_until(kept),
         )
 

@@ -16,7 +16,10 @@ from pgproof.services.undoing import check_undoable
 
 @dataclass(frozen=True)
 class Forecast:
-    """A restore that has not begun. `place` is where it ends up, and `exists` whether that is there now."""
+    """A restore that has not begun. `place` is where it ends up, and `exists` whether that is there now.
+
+    `sessions` is the number of clients in it.
+    """
 
     backup: Backup
     manifest: Manifest
@@ -24,6 +27,7 @@ class Forecast:
     place: ConnectionInfo
     server: Server
     exists: bool
+    sessions: int = 0
 
     @property
     def from_elsewhere(self) -> bool:
@@ -33,11 +37,12 @@ class Forecast:
 
 @dataclass(frozen=True)
 class UndoForecast:
-    """An undo that has not begun; `previous` comes back."""
+    """An undo that has not begun; `previous` comes back. `sessions` is the number of clients in either."""
 
     restore: Restore
     place: ConnectionInfo
     previous: str
+    sessions: int
 
 
 def foresee_restore(
@@ -57,7 +62,8 @@ def foresee_restore(
     maintenance = server.maintenance(place)
     exists = place.dbname in server.list_databases(maintenance)
     check_target(options, place.dbname, exists=exists)
-    return Forecast(backup, manifest, database, place, server.identify(maintenance), exists)
+    sessions = server.sessions(place) if exists else 0
+    return Forecast(backup, manifest, database, place, server.identify(maintenance), exists, sessions)
 
 
 def foresee_undo(catalog: Catalog, server: PostgresServer, databases: DatabaseService, restore_id: int) -> UndoForecast:
@@ -65,7 +71,8 @@ def foresee_undo(catalog: Catalog, server: PostgresServer, databases: DatabaseSe
     restore = catalog.get_restore(restore_id)
     database = databases.behind(restore.database)
     previous = check_undoable(catalog, server, restore, database)
-    return UndoForecast(restore, database.connection.to_database(restore.dbname), previous)
+    place = database.connection.to_database(restore.dbname)
+    return UndoForecast(restore, place, previous, server.sessions(place) + server.sessions(place.to_database(previous)))
 
 
 def come_back_empty(manifest: Manifest, options: RestoreOptions) -> tuple[str, ...]:

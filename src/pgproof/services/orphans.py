@@ -37,9 +37,9 @@ class Orphans:
     importable: Sequence[StoredFolder]
 
 
-def find_orphans(stored: Sequence[StoredFolder], backups: Iterable[Backup], storage_url: str, now: datetime) -> Orphans:
+def find_orphans(stored: Sequence[StoredFolder], backups: Iterable[Backup], now: datetime) -> Orphans:
     """Tell the folders of `backups` from the others. Look at the storage first: what begins then has a row."""
-    known = {backup.folder for backup in backups if backup.storage_url == storage_url and _stands_for_objects(backup)}
+    known = {backup.folder for backup in backups if _stands_for_objects(backup)}
     unknown = [folder for folder in stored if folder.folder not in known]
     return Orphans(
         removable=[one for one in unknown if not one.has_manifest and now - one.taken_at > UNTOUCHED_FOR],

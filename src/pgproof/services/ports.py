@@ -180,10 +180,8 @@ class Catalog(Protocol):
     def save_restore(self, restore: Restore, *, expected: RestoreStatus | None = None) -> None:
         """Store every field; where a status is `expected`, of a restore whose stored status it is, else `Conflict`."""
 
-    def list_restores(
-        self, limit: int = 50, *, backup_id: int | None = None, database: str | None = None
-    ) -> Sequence[Restore]:
-        """The newest first; of one backup, or of one database's backups, where these are given."""
+    def list_restores(self, limit: int = 50, *, database: str | None = None) -> Sequence[Restore]:
+        """The newest first; only those of the backups of one database where that is given."""
 
     def unfinished_restores(self) -> Sequence[Restore]:
         """All that are `running` or `undoing`, the oldest first."""
@@ -439,6 +437,9 @@ class PostgresServer(Protocol):
 
     def memory(self, connection: ConnectionInfo) -> ServerMemory:
         """What is known of the server's memory."""
+
+    def sessions(self, connection: ConnectionInfo) -> int:
+        """How many sessions of clients are in a database now."""
 
     def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """What a database holds beside what every new one has, for people; our own schema does not count."""

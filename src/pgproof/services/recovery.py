@@ -16,6 +16,7 @@ from pgproof.services.completing import complete, drop_shadow, happened, undone
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import check_here, finish_deletion, remove_objects
 from pgproof.services.ports import BackupFilter, Catalog, Clock, Lock, PostgresServer, Storage
+from pgproof.services.restore_tests import RestoreTestService
 
 _MANY = 10_000
 _LOST = WorkerLost("the process that did the work died", hint="Start it again.")
@@ -33,6 +34,7 @@ class RecoveryService:
         databases: DatabaseService,
         clock: Clock,
         undo_hours: int,
+        restore_tests: RestoreTestService,
     ) -> None:
         self._catalog = catalog
         self._storage = storage
@@ -40,6 +42,7 @@ class RecoveryService:
         self._databases = databases
         self._clock = clock
         self._undo_hours = undo_hours
+        self._restore_tests = restore_tests
 
     def lost(self) -> tuple[Sequence[Backup], Sequence[Restore]]:
         """Unfinished jobs that nobody owns."""
@@ -54,6 +57,8 @@ class RecoveryService:
         backups, restores = self.lost()
         lines = [_guarded(f"backup {backup.id}", partial(self._settle_backup, backup.id)) for backup in backups]
         lines += [_guarded(f"restore {restore.id}", partial(self._settle_restore, restore.id)) for restore in restores]
+        tests = [test.id for test in self._restore_tests.lost()]
+        lines += [_guarded(f"restore test {number}", partial(self._restore_tests.settle, number)) for number in tests]
         doomed = [backup.id for backup in self._catalog.unfinished_deletions()]
         doomed = [number for number in doomed if not self._catalog.is_owned(Lock.BACKUP, number)]
         lines += [_guarded(f"backup {number}", partial(self._settle_deletion, number)) for number in doomed]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from threading import Event
 
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
-from pgproof.domain.errors import PgproofError, SwapFailed
+from pgproof.domain.errors import PgproofError, SwapFailed, WorkerLost
 from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
 from pgproof.services.backups import BackupService, check_usable, described
 from pgproof.services.completing import complete, drop_shadow, happened, undone
@@ -116,8 +116,8 @@ class RestoreService:
             include_cache=True,
             description=f"before restoring backup {work.backup.id}",
         )
-        wanted = self._backups.request(work.database, options, BackupTrigger.PRE_RESTORE_SAFETY)
-        taken = self._backups.take(wanted.id, work.log, database=work.database, cancelled=work.cancelled)
+        trigger = BackupTrigger.PRE_RESTORE_SAFETY
+        taken = self._backups.back_up(work.database, options, trigger, work.log, cancelled=work.cancelled)
         # The hold ends by itself, with the undo window at the latest: `complete` sets it to the end of that.
         held = replace(taken, held=True, held_until=self._world.clock.now() + timedelta(hours=self._undo_hours))
         self._world.catalog.save_backup(held, expected=BackupStatus.COMPLETED)
@@ -128,16 +128,19 @@ class RestoreService:
 
     def _unwind(self, work: Work, error: BaseException) -> None:
         """Record the failure, unless the change turns out to have happened."""
+        taken_over = isinstance(error, WorkerLost)  # then the record is another process's, the shadow still ours
         try:
-            if self._happened(work):
+            if not taken_over and self._happened(work):
                 self._complete(work)
                 return
             work.log.log(f"failed: {error}")
             if work.restore.options.mode is not RestoreMode.IN_PLACE:
                 drop_shadow(self._world.server, work.database, work.restore)
+            if taken_over:
+                return
             now = self._world.clock.now()
             failed = replace(work.restore, status=RestoreStatus.FAILED, completed_at=now, **described(error))
-            self._world.catalog.save_restore(failed)
+            self._world.catalog.save_restore(failed, expected=RestoreStatus.RUNNING)
         except PgproofError as left:
             # The row stays unfinished on purpose: recovery settles it later.
             work.log.log(f"left for recovery: {left}")

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pgproof.domain.errors import ConfigurationError
 from pgproof.domain.secret import without_url_passwords
 from pgproof.settings.model import Settings
-from pgproof.settings.names import FALLBACKS, FIELDS, LATER, NAMES, PREFIX, SECRETS
+from pgproof.settings.names import FALLBACKS, FIELDS, LATER, LIBPQ, NAMES, PREFIX, SECRETS
 
 
 def load_settings(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
@@ -36,7 +36,7 @@ def load_settings(environ: Mapping[str, str] | None = None, directory: Path | No
                 values[field] = value
     problems.extend(_database_name_missing(values))
     try:
-        settings = Settings(warnings=tuple(_unknown(given)), **values)
+        settings = Settings(warnings=(*_unknown(given), *_libpqs(given)), **values)
     except ValidationError as error:
         wrong = {str(item["loc"][0]) for item in error.errors()}
         problems.extend(_describe(name, values[field]) for name, field in FIELDS.items() if field in wrong)
@@ -111,6 +111,15 @@ def _database_name_missing(values: Mapping[str, Any]) -> Iterator[str]:
     one_is_meant = any(field.startswith("postgres_") for field in values)
     if one_is_meant and not {"postgres_db", "postgres_user"} & values.keys():
         yield "BACKUP_POSTGRES_DB is not set, but must be the name of the database to protect"
+
+
+def _libpqs(given: Mapping[str, str]) -> Iterator[str]:
+    found = [name for name in LIBPQ if name in given]
+    if found:
+        yield (
+            f"{', '.join(found)} {'counts' if len(found) == 1 else 'count'} for libpq, not for pgproof; "
+            "say it in BACKUP_POSTGRES_* or in the database's URL"
+        )
 
 
 def _unknown(given: Mapping[str, str]) -> Iterator[str]:

@@ -11,15 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pgproof.domain.archive import JOBS, LEVELS, ArchiveFormat, Compression
 from pgproof.domain.database import ConnectionInfo
+from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.retention_policy import RetentionPolicy
 from pgproof.domain.secret import Secret
 from pgproof.settings.values import (
     SHORTEST_KEY,
-    CatalogUrl,
     Folder,
     Password,
     Patterns,
     SecretKey,
+    ServerUrl,
     StorageUrl,
     Zone,
 )
@@ -64,7 +65,8 @@ class Settings(BaseModel):
     storage_url: StorageUrl | None = Field(None, description="the path of a folder, or file:///absolute/path")
     home: Folder = Field(default_factory=default_home, description=_FOLDER)
     staging_dir: Folder | None = Field(None, description=_FOLDER)
-    catalog_url: CatalogUrl | None = Field(None, description="a postgresql:// URL")
+    catalog_url: ServerUrl | None = Field(None, description="a postgresql:// URL")
+    test_server_url: ServerUrl | None = Field(None, description="a postgresql:// URL")
     secret_key: SecretKey | None = Field(
         None, description=f"at least {SHORTEST_KEY} characters (this makes some: openssl rand -base64 32)"
     )
@@ -81,6 +83,7 @@ class Settings(BaseModel):
     parallel_jobs: int = Field(
         2, ge=JOBS.start, lt=JOBS.stop, description=f"a whole number from {JOBS.start} to {JOBS.stop - 1}"
     )
+    fingerprint: FingerprintLevel = Field(FingerprintLevel.COUNTS, description="none, counts or content")
     log_tables: Patterns = Field(("system_logs", "audit_logs"), description=_TABLES)
     cache_tables: Patterns = Field(("cache_entries",), description=_TABLES)
     lock_wait_seconds: int = Field(60, ge=1, description="a whole number of seconds, at least 1")
@@ -143,5 +146,5 @@ class Settings(BaseModel):
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret among the settings, for the log to mask."""
-        values = (self.catalog_url, self.secret_key, self.postgres_password)
+        values = (self.catalog_url, self.test_server_url, self.secret_key, self.postgres_password)
         return tuple(value for value in values if value is not None)

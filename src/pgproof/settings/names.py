@@ -10,7 +10,7 @@ FIELDS: Mapping[str, str] = {
     f"{PREFIX}{field.upper()}": field for field in Settings.model_fields if field != "warnings"
 }
 
-SECRETS = frozenset({"BACKUP_CATALOG_URL", "BACKUP_SECRET_KEY", "BACKUP_POSTGRES_PASSWORD"})
+SECRETS = frozenset({"BACKUP_CATALOG_URL", "BACKUP_TEST_SERVER_URL", "BACKUP_SECRET_KEY", "BACKUP_POSTGRES_PASSWORD"})
 
 # Every variable that is read.
 NAMES = (*FIELDS, *sorted(f"{name}_FILE" for name in SECRETS))
@@ -28,4 +28,11 @@ LATER = frozenset(
         "BACKUP_COPY_URLS", "BACKUP_SCHEDULE", "BACKUP_CLEANUP_SCHEDULE", "BACKUP_ENCRYPTION_RECIPIENTS",
         "BACKUP_IDENTITY_FILE", "BACKUP_NOTIFY_URLS", "BACKUP_HEARTBEAT_URL",
     }
+)  # fmt: skip
+
+# What libpq would read of a server, and we do not: a session of ours and a tool must mean the same one.
+LIBPQ = (
+    "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE", "PGOPTIONS",
+    "PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGCHANNELBINDING", "PGREQUIREAUTH",
+    "PGGSSENCMODE", "PGTARGETSESSIONATTRS",
 )  # fmt: skip

@@ -49,7 +49,7 @@ def _secret_key(value: str | Secret) -> Secret:
     return key
 
 
-def _catalog_url(value: str | Secret) -> Secret:
+def _server_url(value: str | Secret) -> Secret:
     url = _secret(value)
     if urlsplit(url.reveal()).scheme not in {"postgresql", "postgres"}:
         raise ValueError("another kind of URL")
@@ -70,5 +70,5 @@ Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
 Zone = Annotated[tzinfo, PlainValidator(_zone)]
 Password = Annotated[Secret, PlainValidator(_secret)]
 SecretKey = Annotated[Secret, PlainValidator(_secret_key)]
-CatalogUrl = Annotated[Secret, PlainValidator(_catalog_url)]
+ServerUrl = Annotated[Secret, PlainValidator(_server_url)]
 StorageUrl = Annotated[str, BeforeValidator(_storage_url)]

@@ -103,12 +103,15 @@ class BackupRow(Base):
     held_until: Mapped[datetime | None]
     deletion_started_at: Mapped[datetime | None]
     deletion_target: Mapped[BackupStatus | None]
+    fingerprint: Mapped[str] = mapped_column(String(20), server_default="counts")
+    proven_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("idx_backup_jobs_status", "status"),
         Index("idx_backup_jobs_created_at", created_at.desc()),
         Index("idx_backup_jobs_expires_at", "expires_at", postgresql_where=text("status = 'completed'")),
         Index("idx_backup_jobs_trigger_source", "trigger_source"),
+        Index("idx_backups_of_database", "database"),
         Index(
             "idx_unfinished_deletions",
             "deletion_started_at",
@@ -150,6 +153,38 @@ class RestoreRow(Base):
     databases_dropped_at: Mapped[datetime | None]
 
     __table_args__ = (Index("idx_restore_jobs_status", "status"),)
+
+
+class RestoreTestRow(Base):
+    """A restore test. The errors are the verdict's where there is an outcome, else of the work itself."""
+
+    __tablename__ = "restore_tests"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    backup_id: Mapped[int] = mapped_column(ForeignKey("pgproof.backup_jobs.id"))
+    database: Mapped[str]
+    status: Mapped[str] = mapped_column(String(20))
+    step: Mapped[str] = mapped_column(String(30))
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    started_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+    duration_seconds: Mapped[float | None]
+    timings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    server: Mapped[str | None]
+    system_identifier: Mapped[str | None]
+    database_name: Mapped[str | None]
+    database_oid: Mapped[int | None]
+    differences: Mapped[dict[str, Any]] = mapped_column(server_default=text("'[]'::jsonb"))
+    missing: Mapped[list[str]] = mapped_column(server_default=text("'{}'::text[]"))
+    compared: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    remarks: Mapped[list[str]] = mapped_column(server_default=text("'{}'::text[]"))
+    error_message: Mapped[str | None]
+    error_details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+    __table_args__ = (
+        Index("idx_restore_tests_backup", "backup_id"),
+        Index("idx_unfinished_restore_tests", "started_at", postgresql_where=text("status = 'running'")),
+    )
 
 
 class InstallationRow(Base):

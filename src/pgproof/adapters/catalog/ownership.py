@@ -1,15 +1,15 @@
 """Who works on what: advisory locks, each held by a session of its own, so they end with their process."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from typing import Any
 
 import psycopg
+from psycopg import errors
 
 from pgproof.adapters.catalog.connect import connect
 from pgproof.adapters.catalog.failures import translated
 from pgproof.domain.database import ConnectionInfo
-from pgproof.domain.errors import Conflict
+from pgproof.domain.errors import Conflict, WorkerLost
 from pgproof.services.ports import Lock
 
 # Other applications may use advisory locks in the same database: our first keys begin here ("pg" in ASCII).
@@ -22,44 +22,107 @@ _NOTICE_LOST_CLIENTS = (
     "SET tcp_keepalives_interval = 10",
     "SET tcp_keepalives_count = 3",
 )
-_IS_HELD = """
-    SELECT EXISTS (
-        SELECT FROM pg_locks
-        WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid::bigint = %s AND objid::bigint = %s
-          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    )"""
+_LOCKS = """
+    SELECT pid FROM pg_catalog.pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid::bigint = %s AND objid::bigint = %s
+      AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"""
+_WHO = """
+    SELECT pid, backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()"""
+# Its number may be another's by now, its number with its start may not.
+_END = """
+    SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+    WHERE pid = %s AND backend_start = %s"""
+_END_SECONDS = 5
+
+_Session = psycopg.Connection[tuple[Any, ...]]
 
 
-@contextmanager
-def owned(connection: ConnectionInfo, kind: Lock, job_id: int) -> Iterator[None]:
-    """Own a job for the length of a `with` block; `Conflict` if somebody else does."""
-    with translated(connection):
-        session = connect(connection)
-    try:
-        with translated(connection):
-            _take(session, kind, job_id)
-        yield
-    finally:
-        session.close()
+class Ownership:
+    """One job that this process owns, from `take` to `release`; threads may share it."""
+
+    def __init__(self, connection: ConnectionInfo, kind: Lock, job_id: int) -> None:
+        self._connection = connection
+        self._what = f"{kind.name.lower()} {job_id}"
+        self._keys = _keys(kind, job_id)
+        self._session: _Session | None = None
+        self._identity: tuple[Any, ...] = ()
+        self._mutex = threading.Lock()
+
+    def take(self) -> None:
+        """Begin to own the job; `Conflict` if somebody else does. In either case `release` ends it."""
+        with translated(self._connection):
+            self._open()
+            if not self._try():
+                raise self.conflict()
+
+    def conflict(self) -> Conflict:
+        """What is said if somebody else owns the job."""
+        return Conflict(
+            f"another process works on {self._what}", hint="Wait until it ends. A process that died holds nothing."
+        )
+
+    def check(self) -> None:
+        """Raise `WorkerLost` if the job is not ours any more.
+
+        A session that was lost, because the catalog's server started anew or a firewall forgot it, is
+        replaced and the lock taken again, unless somebody else was quicker.
+        """
+        with self._mutex, translated(self._connection):
+            if self._is_held():
+                return
+            lost = self._identity
+            self.release()
+            self._open()
+            ended = self._session_execute(_END, lost)
+            if self._try() or (ended and self._wait()):
+                return
+        raise WorkerLost(
+            f"the session that owned {self._what} was lost, and another process has taken over",
+            hint="See what became of it with `pgproof list`, then start it again.",
+        )
+
+    def release(self) -> None:
+        """End the ownership."""
+        if self._session is not None:
+            self._session.close()
+
+    def _open(self) -> None:
+        self._session = connect(self._connection)
+        self._session.autocommit = True
+        for statement in _NOTICE_LOST_CLIENTS:
+            self._session.execute(statement)
+        self._identity = self._session_execute(_WHO) or ()
+
+    def _is_held(self) -> bool:
+        try:
+            holder = self._session_execute(_LOCKS, self._keys)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            return False
+        return holder is not None and holder[0] == self._identity[0]
+
+    def _try(self) -> bool:
+        row = self._session_execute("SELECT pg_catalog.pg_try_advisory_lock(%s::int, %s::int)", self._keys)
+        return bool(row and row[0])
+
+    def _wait(self) -> bool:
+        """Take the lock as soon as our own lost session has given it up."""
+        self._session_execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", (f"{_END_SECONDS}s",))
+        try:
+            self._session_execute("SELECT pg_catalog.pg_advisory_lock(%s::int, %s::int)", self._keys)
+        except errors.LockNotAvailable:
+            return False
+        return True
+
+    def _session_execute(self, statement: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        if self._session is None:
+            raise psycopg.InterfaceError("the session is not open")
+        return self._session.execute(statement, values).fetchone()
 
 
 def is_owned(connection: ConnectionInfo, kind: Lock, job_id: int) -> bool:
     """Whether some living process owns the job."""
     with translated(connection), connect(connection) as session:
-        row = session.execute(_IS_HELD, _keys(kind, job_id)).fetchone()
-        return bool(row and row[0])
-
-
-def _take(session: "psycopg.Connection[tuple[Any, ...]]", kind: Lock, job_id: int) -> None:
-    session.autocommit = True
-    for statement in _NOTICE_LOST_CLIENTS:
-        session.execute(statement)
-    row = session.execute("SELECT pg_try_advisory_lock(%s::int, %s::int)", _keys(kind, job_id)).fetchone()
-    if not (row and row[0]):
-        raise Conflict(
-            f"another process works on {kind.name.lower()} {job_id}",
-            hint="Wait until it ends. A process that died holds nothing.",
-        )
+        return session.execute(_LOCKS, _keys(kind, job_id)).fetchone() is not None
 
 
 def _keys(kind: Lock, job_id: int) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """The catalog port on PostgreSQL."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -9,23 +10,31 @@ from sqlalchemy import and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from pgproof.adapters.catalog import ownership
 from pgproof.adapters.catalog.connect import make_engine
 from pgproof.adapters.catalog.failures import translated
-from pgproof.adapters.catalog.models import BackupRow, DatabaseRow, InstallationRow, LogRow, RestoreRow
+from pgproof.adapters.catalog.models import (
+    BackupRow,
+    DatabaseRow,
+    InstallationRow,
+    LogRow,
+    RestoreRow,
+    RestoreTestRow,
+)
+from pgproof.adapters.catalog.ownership import Ownership, is_owned
+from pgproof.adapters.catalog.restore_test_rows import restore_test_values, to_restore_test
 from pgproof.adapters.catalog.rows import (
     backup_values,
     clean,
     connection_values,
+    new_backup,
     restore_values,
     to_backup,
     to_database,
     to_restore,
 )
-from pgproof.domain.archive import ObjectNames
 from pgproof.domain.backup import GONE, USABLE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
 from pgproof.domain.database import ConnectionInfo, Database
-from pgproof.domain.errors import Conflict, NotFound
+from pgproof.domain.errors import Conflict, NotFound, WorkerLost
 from pgproof.domain.restore import (
     Restore,
     RestoreMode,
@@ -35,6 +44,7 @@ from pgproof.domain.restore import (
     previous_name,
     shadow_name,
 )
+from pgproof.domain.restore_test import RestoreTest, RestoreTestStatus, RestoreTestStep
 from pgproof.domain.wording import in_quotes
 from pgproof.services.ports import BackupFilter, BackupStats, Lock, Seal
 
@@ -44,8 +54,9 @@ _LARGEST_ID = 2**63 - 1
 _LISTS = {
     "backup": "`pgproof list` shows all backups with their numbers.",
     "restore": "`pgproof list --restores` shows all restores with their numbers.",
+    "restore test": "`pgproof show ID` lists the restore tests of a backup.",
 }
-_Row = TypeVar("_Row", BackupRow, RestoreRow)
+_Row = TypeVar("_Row", BackupRow, RestoreRow, RestoreTestRow)
 
 
 class PostgresCatalog:
@@ -58,6 +69,7 @@ class PostgresCatalog:
         self._connection = connection
         self._seal = seal
         self._engine = make_engine(connection)
+        self._owned: dict[tuple[Lock, int], Ownership] = {}
 
     def close(self) -> None:
         """End the sessions of the pool."""
@@ -122,23 +134,23 @@ class PostgresCatalog:
     ) -> Backup:
         """A new pending backup; its id, and with it its names, come from the catalog."""
         with self._transaction() as session:
-            new_id = session.scalars(select(func.nextval("pgproof.backup_jobs_id_seq"))).one()
-            compression = options.effective_compression
-            names = ObjectNames.make(database, now, new_id, options.format, compression)
-            backup = Backup(
-                id=new_id,
-                database=database,
-                filename=names.filename,
-                file_path=names.archive,
-                storage_url=storage_url,
-                options=options,
-                compression=compression,
-                status=BackupStatus.PENDING,
-                trigger_source=trigger,
-                created_at=now,
-            )
-            session.add(BackupRow(id=new_id, **backup_values(backup)))
+            backup = new_backup(_next_backup_id(session), database, storage_url, options, trigger, now)
+            session.add(BackupRow(id=backup.id, **backup_values(backup)))
         return backup
+
+    @contextmanager
+    def begin_backup(
+        self, database: str, *, storage_url: str, options: BackupOptions, trigger: BackupTrigger, now: datetime
+    ) -> Iterator[Backup]:
+        """A new running backup, for the length of a `with` block owned; nobody sees it before it is."""
+        with self._transaction() as session:
+            new_id = _next_backup_id(session)
+        with self.own(Lock.BACKUP, new_id):
+            pending = new_backup(new_id, database, storage_url, options, trigger, now)
+            running = replace(pending, status=BackupStatus.RUNNING, started_at=now)
+            with self._transaction() as session:
+                session.add(BackupRow(id=new_id, **backup_values(running)))
+            yield running
 
     def get_backup(self, backup_id: int) -> Backup:
         """The backup of that id."""
@@ -240,20 +252,21 @@ class PostgresCatalog:
         with self._transaction() as session:
             return to_restore(_found(session, RestoreRow, restore_id, "restore"))
 
-    def save_restore(self, restore: Restore) -> None:
-        """Store every field."""
+    def save_restore(self, restore: Restore, *, expected: RestoreStatus | None = None) -> None:
+        """Store every field; where a status is `expected`, of a restore whose stored status it is, else `Conflict`."""
         with self._transaction() as session:
-            row = _found(session, RestoreRow, restore.id, "restore")
+            row = _found(session, RestoreRow, restore.id, "restore", lock=True)
+            if expected is not None and row.status != expected:
+                raise Conflict(
+                    f"restore {restore.id} is {row.status}, not {expected}",
+                    hint="Somebody else changed it meanwhile: look at it again.",
+                )
             for column, value in restore_values(restore).items():
                 setattr(row, column, value)
 
-    def list_restores(
-        self, limit: int = 50, *, backup_id: int | None = None, database: str | None = None
-    ) -> Sequence[Restore]:
-        """The newest first; of one backup, or of one database's backups, where these are given."""
+    def list_restores(self, limit: int = 50, *, database: str | None = None) -> Sequence[Restore]:
+        """The newest first; only those of the backups of one database where that is given."""
         statement = select(RestoreRow).order_by(RestoreRow.created_at.desc(), RestoreRow.id.desc())
-        if backup_id is not None:
-            statement = statement.where(RestoreRow.backup_id == backup_id)
         if database is not None:
             statement = statement.where(RestoreRow.database == clean(database))
         with self._transaction() as session:
@@ -277,6 +290,48 @@ class PostgresCatalog:
             rows = session.scalars(statement.order_by(RestoreRow.created_at, RestoreRow.id))
             return [restore for row in rows if (restore := to_restore(row)).kept_database is not None]
 
+    def create_restore_test(self, backup: Backup, now: datetime) -> RestoreTest:
+        """A new running restore test of a backup, at its first step."""
+        with self._transaction() as session:
+            _found(session, BackupRow, backup.id, "backup")
+            test = RestoreTest(
+                id=session.scalars(select(func.nextval("pgproof.restore_tests_id_seq"))).one(),
+                backup_id=backup.id,
+                database=backup.database,
+                status=RestoreTestStatus.RUNNING,
+                step=RestoreTestStep.PREFLIGHT,
+                started_at=now,
+            )
+            session.add(RestoreTestRow(id=test.id, **restore_test_values(test)))
+        return test
+
+    def get_restore_test(self, test_id: int) -> RestoreTest:
+        """The restore test of that id."""
+        with self._transaction() as session:
+            return to_restore_test(_found(session, RestoreTestRow, test_id, "restore test"))
+
+    def save_restore_test(self, test: RestoreTest) -> None:
+        """Store every field."""
+        with self._transaction() as session:
+            row = _found(session, RestoreTestRow, test.id, "restore test")
+            for column, value in restore_test_values(test).items():
+                setattr(row, column, value)
+
+    def list_restore_tests(self, limit: int = 50, *, backup_id: int | None = None) -> Sequence[RestoreTest]:
+        """The newest first; of one backup where it is given."""
+        statement = select(RestoreTestRow).order_by(RestoreTestRow.started_at.desc(), RestoreTestRow.id.desc())
+        if backup_id is not None:
+            statement = statement.where(RestoreTestRow.backup_id == backup_id)
+        with self._transaction() as session:
+            return [to_restore_test(row) for row in session.scalars(statement.limit(limit))]
+
+    def unfinished_restore_tests(self) -> Sequence[RestoreTest]:
+        """All that are `running`, the oldest first."""
+        statement = select(RestoreTestRow).where(RestoreTestRow.status == RestoreTestStatus.RUNNING.value)
+        with self._transaction() as session:
+            rows = session.scalars(statement.order_by(RestoreTestRow.started_at, RestoreTestRow.id))
+            return [to_restore_test(row) for row in rows]
+
     def append_log(self, kind: Lock, job_id: int, lines: Sequence[str], now: datetime) -> None:
         """Add lines to the log of a backup or a restore."""
         if lines:
@@ -289,18 +344,40 @@ class PostgresCatalog:
         with self._transaction() as session:
             return [line for lines in session.scalars(statement.order_by(LogRow.id)) for line in lines]
 
-    def own(self, kind: Lock, job_id: int) -> AbstractContextManager[None]:
+    @contextmanager
+    def own(self, kind: Lock, job_id: int) -> Iterator[None]:
         """Own a job for the length of a `with` block; `Conflict` if somebody else does."""
-        return ownership.owned(self._connection, kind, job_id)
+        ownership = Ownership(self._connection, kind, job_id)
+        # Its session may be lost, then the server would let a second thread of ours have the job.
+        if self._owned.setdefault((kind, job_id), ownership) is not ownership:
+            raise ownership.conflict()
+        try:
+            ownership.take()
+            yield
+        finally:
+            del self._owned[kind, job_id]
+            ownership.release()
+
+    def check_owned(self, kind: Lock, job_id: int) -> None:
+        """Raise `WorkerLost` unless we still own the job."""
+        ownership = self._owned.get((kind, job_id))
+        if ownership is None:
+            raise WorkerLost(f"nobody here owns {kind.name.lower()} {job_id}", hint="Start it again.")
+        ownership.check()
 
     def is_owned(self, kind: Lock, job_id: int) -> bool:
         """Whether some living process owns the job."""
-        return ownership.is_owned(self._connection, kind, job_id)
+        return is_owned(self._connection, kind, job_id)
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
         with translated(self._connection), Session(self._engine) as session, session.begin():
             yield session
+
+
+def _next_backup_id(session: Session) -> int:
+    number: int = session.scalars(select(func.nextval("pgproof.backup_jobs_id_seq"))).one()
+    return number
 
 
 def _found(session: Session, kind: type[_Row], key: int, what: str, *, lock: bool = False) -> _Row:

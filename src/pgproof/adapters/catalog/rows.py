@@ -1,12 +1,14 @@
 """Between the catalog's rows and the domain's values."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pgproof.adapters.catalog.models import BackupRow, DatabaseRow, RestoreRow
-from pgproof.domain.archive import ArchiveFormat, Compression
-from pgproof.domain.backup import Backup, BackupOptions
+from pgproof.domain.archive import ArchiveFormat, Compression, ObjectNames
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
 from pgproof.domain.secret import Secret
 from pgproof.services.ports import Seal
@@ -51,6 +53,26 @@ def to_database(row: DatabaseRow, seal: Seal) -> Database:
     return Database(row.id, row.name, connection, row.from_settings)
 
 
+def new_backup(
+    new_id: int, database: str, storage_url: str, options: BackupOptions, trigger: BackupTrigger, now: datetime
+) -> Backup:
+    """A pending backup with the names that its number gives it."""
+    compression = options.effective_compression
+    names = ObjectNames.make(database, now, new_id, options.format, compression)
+    return Backup(
+        id=new_id,
+        database=database,
+        filename=names.filename,
+        file_path=names.archive,
+        storage_url=storage_url,
+        options=options,
+        compression=compression,
+        status=BackupStatus.PENDING,
+        trigger_source=trigger,
+        created_at=now,
+    )
+
+
 def backup_values(backup: Backup) -> dict[str, Any]:
     """Every column of a backup but its id."""
     options = backup.options
@@ -83,6 +105,8 @@ def backup_values(backup: Backup) -> dict[str, Any]:
             "verified_at": backup.verified_at,
             "held_until": backup.held_until,
             "deletion_started_at": backup.deletion_started_at,
+            "fingerprint": options.fingerprint.value,
+            "proven_at": backup.proven_at,
         }
     )
     # As they are, not as text: SQLAlchemy knows these enums.
@@ -110,6 +134,7 @@ def to_backup(row: BackupRow) -> Backup:
             include_logs=row.include_logs,
             include_cache=row.include_cache,
             description=row.description,
+            fingerprint=FingerprintLevel(row.fingerprint),
         ),
         compression=Compression(row.compression),
         status=row.status,
@@ -130,6 +155,7 @@ def to_backup(row: BackupRow) -> Backup:
         held_until=row.held_until,
         deletion_started_at=row.deletion_started_at,
         deletion_target=row.deletion_target,
+        proven_at=row.proven_at,
     )
 
 
@@ -163,6 +189,7 @@ def restore_values(restore: Restore) -> dict[str, Any]:
                 "schemas": list(options.schemas),
                 "no_owner": options.no_owner,
                 "no_acl": options.no_acl,
+                "role_map": dict(options.role_map),
                 "tablespace": options.tablespace,
                 "force": options.force,
             },

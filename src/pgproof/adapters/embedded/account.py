@@ -11,6 +11,10 @@ from typing import Any
 from pgproof.domain.errors import ConfigurationError
 
 NAME = "pgproof"
+
+# All that the server may know of our environment. It outlives us, and whoever is superuser there can read what
+# it was given: so no password, no key, and nothing that libpq or the C library would take for an order.
+_KEPT = ("PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 _USERADD = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", NAME]
 
 
@@ -25,7 +29,7 @@ class Account:
     def popen_options(self) -> Mapping[str, Any]:
         """What `subprocess` needs to run a program as this user, in a folder that it can enter."""
         become = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.foreign else {}
-        return {"cwd": "/", "env": _environment(), "start_new_session": True, **become}
+        return {"cwd": "/", "env": environment(os.environ), "start_new_session": True, **become}
 
     def run(self, argv: Sequence[str | Path]) -> "subprocess.CompletedProcess[str]":
         """Run a program to its end and keep what it wrote; never raises for its exit status."""
@@ -95,6 +99,6 @@ def _create() -> pwd.struct_passwd:
     return entry
 
 
-def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
-    return {**kept, "LC_ALL": "C"}
+def environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """What a server's programs get of our environment."""
+    return {name: ours[name] for name in _KEPT if name in ours} | {"LC_ALL": "C"}

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -16,6 +17,7 @@ from pgproof.adapters.embedded.account import Account
 from pgproof.adapters.embedded.locks import FileLock
 from pgproof.adapters.embedded.socket_folder import PORT, private_socket_folder
 from pgproof.adapters.embedded.wheel import Installation
+from pgproof.adapters.libpq import own_defaults
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import ConfigurationError, ServerUnreachable
 
@@ -158,13 +160,10 @@ class Cluster:
         return ConnectionInfo(dbname="postgres", host=lines[4], port=PORT, user=SUPERUSER)
 
     def _pid_file(self) -> list[str]:
-        path = self._data / "postmaster.pid"
         try:
-            return path.read_text().splitlines()
+            return (self._data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return []
-        except OSError as error:
-            raise _not_ours(path, error) from error
 
     def _start_failed(self) -> ConfigurationError:
         return ConfigurationError(
@@ -181,19 +180,16 @@ class Cluster:
             return log.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
 
 
-def _not_ours(path: Path, error: OSError) -> ConfigurationError:
-    return ConfigurationError(
-        f"unable to read {path} of the embedded PostgreSQL: {error.strerror}",
-        hint="Run pgproof as the user that it ran as before, or set another BACKUP_HOME.",
-    )
-
-
 def _answers(connection: ConnectionInfo) -> bool:
+    said: dict[str, Any] = {
+        "host": connection.host,
+        "port": connection.port,
+        "user": connection.user,
+        "dbname": connection.dbname,
+        "connect_timeout": 5,
+    }
     try:
-        psycopg.connect(
-            host=connection.host, port=connection.port, user=connection.user, dbname=connection.dbname,
-            connect_timeout=5,
-        ).close()  # fmt: skip
+        psycopg.connect(**{**own_defaults(said), **said}).close()
     except psycopg.OperationalError:
         return False
     return True

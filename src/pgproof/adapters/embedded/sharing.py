@@ -31,7 +31,7 @@ def shared_server(
     account = server_account()
     folder = _make_folder(home, installation.major, account)
     gate, users = FileLock(folder / "gate.lock"), FileLock(folder / "users.lock")
-    with gate.exclusive():
+    with files_of(folder), gate.exclusive():
         if not account.can_run(installation.bin / "postgres", installation.bin / "initdb"):
             installation = installation.copy_below(folder)
         cluster = Cluster(folder, installation, account, settings)
@@ -61,20 +61,28 @@ def _make_folder(home: Path, major: int, account: Account) -> Path:
     # The server's user must pass through to its own folders, which are closed to others.
     mode = 0o711 if account.foreign else 0o700
     folder = home / f"postgres-{major}"
-    try:
+    with files_of(folder):
         for path in [*reversed(folder.parents), folder]:
-            _make_if_missing(path, mode)
+            make_if_missing(path, mode)
         (folder / "gate.lock").touch(mode=0o600)
-    except OSError as error:
-        raise ConfigurationError(
-            f"unable to use {folder} for the embedded PostgreSQL: {error.strerror}",
-            hint="Set BACKUP_HOME to a folder that you can write to.",
-        ) from error
     account.check_reach(folder)
     return folder
 
 
-def _make_if_missing(path: Path, mode: int) -> None:
+@contextmanager
+def files_of(folder: Path) -> Iterator[None]:
+    """Say which file cannot be used, such as one that pgproof made when somebody else ran it."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"unable to use {error.filename or folder} for the embedded PostgreSQL: {error.strerror}",
+            hint="Run pgproof as the user that it ran as before, or set BACKUP_HOME to a folder that you can write to.",
+        ) from error
+
+
+def make_if_missing(path: Path, mode: int) -> None:
+    """Make a folder with exactly this mode, unless it is there."""
     if not path.exists():
         try:
             path.mkdir()

@@ -59,14 +59,13 @@ def _locale(properties: DatabaseProperties, version: ServerVersion) -> Iterator[
 
 def apply_properties(
     name: str, properties: DatabaseProperties, may_become: frozenset[str] = frozenset()
-) -> Iterator[sql.Composable]:
+) -> Iterator[sql.Composed]:
     """Everything that CREATE DATABASE does not set, for one transaction by a role that `may_become` others."""
     database = sql.Identifier(name)
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(database, sql.Literal(properties.connection_limit))
     if properties.comment is not None:
         yield sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, sql.Literal(properties.comment))
-    for setting in properties.settings:
-        yield _setting(database, setting)
+    yield from apply_settings(name, properties)
     if properties.is_template:
         yield sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(database)
     if properties.grants is None:
@@ -75,6 +74,12 @@ def apply_properties(
         for role in (sql.SQL("PUBLIC"), sql.Identifier(properties.owner)):
             yield sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(database, role)
         yield from grants.statements(database, properties.grants, properties.owner, may_become)
+
+
+def apply_settings(name: str, properties: DatabaseProperties) -> Iterator[sql.Composed]:
+    """The settings alone: what is loaded may depend on them, as a materialised view that reads one does."""
+    for setting in properties.settings:
+        yield _setting(sql.Identifier(name), setting)
 
 
 def _setting(database: sql.Identifier, setting: Setting) -> sql.Composed:

@@ -20,6 +20,9 @@ from pgproof.services.ports import ClientTools, DumpRequest, Relation, RestoreRe
 _CODEC_NAMES = {"LATIN": "latin", "WIN": "cp", "ISO_8859_": "iso8859_", "KOI8": "koi8_", "SQL_ASCII": "utf-8"}
 _CODECS = re.compile(r"^(LATIN|WIN|ISO_8859_|KOI8|SQL_ASCII)(.*)$")
 
+# What a database may be set to and a load cannot have: read only, 'NULL' in arrays as a word, and names that
+# the server stores in quotes.
+_LOADING = {"default_transaction_read_only": "off", "array_nulls": "on", "quote_all_identifiers": "off"}
 _FORMAT_FLAG = {ArchiveFormat.CUSTOM: "--format=custom", ArchiveFormat.DIRECTORY: "--format=directory"}
 
 
@@ -94,7 +97,7 @@ def restore(
     tools: ClientTools, request: RestoreRequest, base: Mapping[str, str], *, entry_list: Path | None
 ) -> Command:
     """pg_restore into an existing, empty database; the first error ends it."""
-    place = request.connection.with_settings(request.settings)
+    place = request.connection.with_settings({**_LOADING, **request.settings})
     arguments = [
         "--exit-on-error",
         "--verbose",
@@ -122,7 +125,7 @@ def restore_script(
 
 def psql(tools: ClientTools, request: RestoreRequest, base: Mapping[str, str]) -> Command:
     """psql that reads a script from stdin and ends at the first error."""
-    place = request.connection.with_settings(request.settings)
+    place = request.connection.with_settings({**_LOADING, **request.settings})
     arguments = [
         "--no-psqlrc",
         "--quiet",

@@ -1,5 +1,6 @@
 """Sessions on protected servers: opened, freed of the server's limits, and their errors translated."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from pgproof.adapters.libpq import own_defaults
 from pgproof.adapters.postgres.commands import conninfo
 from pgproof.domain.database import CONNECTION_OPTIONS, ConnectionInfo, ServerVersion
 from pgproof.domain.errors import (
@@ -23,6 +25,7 @@ from pgproof.domain.errors import (
     ServerUnreachable,
 )
 from pgproof.domain.secret import Secret, without_secrets
+from pgproof.domain.wording import in_quotes
 
 
 class Session(psycopg.Connection[tuple[Any, ...]]):
@@ -80,7 +83,7 @@ def _port(text: object) -> int:
     try:
         return int(str(text or 5432))
     except ValueError as error:
-        raise InvalidInput(f"{text!r} is not a port", hint="Name one server and one port.") from error
+        raise InvalidInput(f"{in_quotes(str(text))} is not a port", hint="Name one server and one port.") from error
 
 
 @contextmanager
@@ -88,11 +91,11 @@ def connect(connection: ConnectionInfo, *, lock_wait_seconds: int = 0) -> Iterat
     """An autocommit session for the length of a `with` block."""
     patient = replace(connection, options={"connect_timeout": _CONNECT_SECONDS, **connection.options})
     with translated(connection):
+        said = conninfo(patient, with_password=True)
         session = Session.connect(
-            conninfo(patient, with_password=True),
+            said,
             autocommit=True,
-            client_encoding="utf8",
-            application_name="pgproof",
+            **{**own_defaults(conninfo_to_dict(said)), "client_encoding": "utf8", "application_name": "pgproof"},
         )
         with session:
             _empty_search_path(session)
@@ -144,7 +147,11 @@ def _lift_limits(session: Session, lock_wait_seconds: int) -> None:
     for name, since in _LIMITS.items():
         if major >= since:
             session.execute(sql.SQL("SET {} = 0").format(sql.Identifier(name)))
+    session.execute("SET datestyle = 'ISO'")  # psycopg reads no other
     session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(lock_wait_seconds * 1000)))
+    session.execute("SET default_transaction_read_only = off")
+    session.execute("SET DateStyle = 'ISO'")  # psycopg reads no other
+    session.execute("SET quote_all_identifiers = off")  # names are recorded, and compared later
     # Rows that a policy hides are rows that a backup lacks: fail instead, as pg_dump does.
     session.execute("SET row_security = off")
 
@@ -163,7 +170,7 @@ def _translate(error: psycopg.Error, connection: ConnectionInfo) -> PgproofError
     match error:
         case psycopg.errors.InsufficientPrivilege():
             return PrivilegeMissing(
-                f"the role {connection.user!r} may not do this in {connection}: {text}",
+                f"the role {in_quotes(connection.user)} may not do this in {connection}: {text}",
                 hint="Grant it what is missing; `pgproof doctor` lists what a backup and a restore need.",
             )
         case psycopg.errors.InvalidCatalogName():
@@ -202,23 +209,27 @@ def _connection_error(text: str, connection: ConnectionInfo) -> PgproofError:
     # A refused connection carries no SQLSTATE through libpq, so its words must do.
     if "authentication failed" in text or "no password supplied" in text or "pg_hba.conf" in text:
         return AuthenticationFailed(
-            f"{connection.address} refused the role {connection.user!r}: {text}",
-            hint="Check user and password (`pgproof database add` stores them anew) and the server's pg_hba.conf.",
+            f"{connection.address} refused the role {in_quotes(connection.user)}: {text}",
+            hint="Correct user or password where they come from (BACKUP_POSTGRES_USER and BACKUP_POSTGRES_PASSWORD, "
+            "or the URL; for a registered database: pgproof database update NAME URL), or the server's pg_hba.conf.",
         )
     if "role" in text and "does not exist" in text:
         return AuthenticationFailed(
-            f"{connection.address} has no role {connection.user!r}",
+            f"{connection.address} has no role {in_quotes(connection.user)}",
             hint="Check the user name, or create the role.",
         )
     if "database" in text and "does not exist" in text:
         return _missing(connection)
     return ServerUnreachable(
         f"unable to reach server {connection.address}: {text}",
-        hint="Check that it runs, that host and port are right, and that pg_hba.conf lets us in.",
+        hint="Check that it runs, that host and port are right, and that no firewall stands in between.",
     )
 
 
 def _missing(connection: ConnectionInfo) -> DatabaseMissing:
+    place = [f"--host={connection.host}"] if connection.host else []
+    place += [f"--port={connection.port}", *([f"--username={connection.user}"] if connection.user else [])]
     return DatabaseMissing(
-        f"there is no database {connection}", hint="Check the name; `psql --list` shows what the server has."
+        f"there is no database {connection}",
+        hint=f"Check the name; this shows what the server has: {shlex.join(['psql', *place, '--list'])}",
     )

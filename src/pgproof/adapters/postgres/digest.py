@@ -37,31 +37,34 @@ _DIGESTS = """
                       COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(r.written, 1)), 0))
 """
 
-# OFFSET 0 keeps the text from being made once for each seed: making it is nine tenths of the work.
+# Yields (oid, statement), the statement (rows, digest). OFFSET 0 keeps the text from being made once for each seed:
+# making it is nine tenths of the work.
 STATEMENTS = f"""
     SELECT c.oid, pg_catalog.format('
-               SELECT pg_catalog.count(*), %%s FROM (
-                   SELECT ROW(%%s)::pg_catalog.text COLLATE pg_catalog."C" AS written
-                   FROM ONLY %%I.%%I AS x OFFSET 0) AS r',
-               $digests${_DIGESTS}$digests$, a.columns, n.nspname, c.relname)
+               SELECT pg_catalog.count(*), %s FROM (
+                   SELECT ROW(%s)::pg_catalog.text COLLATE pg_catalog."C" AS written
+                   FROM ONLY %I.%I AS x OFFSET 0) AS r',
+               $digests${_DIGESTS}$digests$, a.columns, n.nspname, c.relname) AS statement
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     CROSS JOIN LATERAL (
-        SELECT pg_catalog.string_agg(pg_catalog.format('x.%%I', attname), ', ' ORDER BY attname) AS columns
+        SELECT pg_catalog.string_agg(pg_catalog.format('x.%I', attname), ', ' ORDER BY attname) AS columns
         FROM pg_catalog.pg_attribute
         WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '') AS a
-    WHERE c.oid = ANY (%(oids)s::pg_catalog.oid[])
 """
+_STATEMENTS_OF = STATEMENTS.replace("%", "%%") + "WHERE c.oid = ANY (%s::pg_catalog.oid[])"
 
 # Objects may be larger than a value can be: piece by piece, and again those that filled the last piece.
-_PIECE_BYTES = 1 << 20
-_PIECES = f"""
+# $1 is where a piece begins, $2 its length, $3 the objects (NULL: all).
+PIECES = f"""
     SELECT {_DIGESTS}, pg_catalog.array_agg(r.oid) FILTER (WHERE r.more)
-    FROM (SELECT m.oid, pg_catalog.octet_length(piece) = %(length)s AS more,
-                 ROW(m.oid, %(offset)s::pg_catalog.int8, piece)::pg_catalog.text COLLATE pg_catalog."C" AS written
+    FROM (SELECT m.oid, pg_catalog.octet_length(piece) = $2 AS more,
+                 ROW(m.oid, $1::pg_catalog.int8, piece)::pg_catalog.text COLLATE pg_catalog."C" AS written
           FROM pg_catalog.pg_largeobject_metadata AS m
-          CROSS JOIN LATERAL (SELECT pg_catalog.lo_get(m.oid, %(offset)s, %(length)s) AS piece OFFSET 0) AS p
-          WHERE %(oids)s::pg_catalog.oid[] IS NULL OR m.oid = ANY (%(oids)s::pg_catalog.oid[]) OFFSET 0) AS r
+          CROSS JOIN LATERAL (SELECT pg_catalog.lo_get(m.oid, $1::pg_catalog.int8, $2) AS piece OFFSET 0) AS p
+          WHERE $3::pg_catalog.oid[] IS NULL OR m.oid = ANY ($3::pg_catalog.oid[]) OFFSET 0) AS r
 """
+PIECE_BYTES = 1 << 20
+_PIECES_OF = PIECES.replace("$1", "%(at)s").replace("$2", "%(length)s").replace("$3", "%(oids)s")
 
 
 def write_plainly(session: Session) -> None:
@@ -72,7 +75,7 @@ def write_plainly(session: Session) -> None:
 
 def tables(session: Session, wanted: Sequence[Relation]) -> Mapping[str, tuple[int, str]]:
     """Exact row count and content digest of each table alone, without its children's, by name."""
-    statements = dict(session.execute(STATEMENTS, {"oids": [table.oid for table in wanted]}).fetchall())
+    statements = dict(session.execute(_STATEMENTS_OF, [[table.oid for table in wanted]]).fetchall())
     read = {}
     for table in wanted:
         rows, digest = _one(session, statements[table.oid])
@@ -83,13 +86,13 @@ def tables(session: Session, wanted: Sequence[Relation]) -> Mapping[str, tuple[i
 def large_objects(session: Session) -> str:
     """One digest of all large objects."""
     sums = [0, 0]
-    offset, oids = 0, None
+    at, oids = 0, None
     while True:
-        digest, oids = _one(session, _PIECES, {"offset": offset, "length": _PIECE_BYTES, "oids": oids})
+        digest, oids = _one(session, _PIECES_OF, {"at": at, "length": PIECE_BYTES, "oids": oids})
         sums = [total + int(part) for total, part in zip(sums, digest.split(":"), strict=True)]
         if not oids:
             return f"{sums[0]}:{sums[1]}"
-        offset += _PIECE_BYTES
+        at += PIECE_BYTES
 
 
 def _one(session: Session, query: str, parameters: Mapping[str, Any] | None = None) -> tuple[Any, ...]:

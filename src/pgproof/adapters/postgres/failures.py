@@ -3,6 +3,7 @@
 import re
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import DumpFailed, PgproofError, PrivilegeMissing, RestoreFailed, StorageFull
@@ -11,15 +12,17 @@ from pgproof.domain.errors import DumpFailed, PgproofError, PrivilegeMissing, Re
 _ERROR = re.compile(r"(?i)(?:error|fatal): +(?:error: +)?(.*)")
 
 
-def dump_failure(tool: str, status: int, tail: Sequence[str], connection: ConnectionInfo) -> PgproofError:
-    """The error for a dump that ended with `status`."""
+def dump_failure(
+    tool: str, status: int, tail: Sequence[str], connection: ConnectionInfo, staging: Path | None = None
+) -> PgproofError:
+    """The error for a dump that ended with `status`; `staging` is the folder that it wrote to, if any."""
     words = _last_error(tail)
     facts = {"exit_status": status, "stderr": list(tail)}
     detail = f"{tool} of {connection} {_ending(status)}{words and ': ' + words}"
     if "No space left on device" in words or "Disk quota exceeded" in words:
         return StorageFull(
             detail,
-            hint="Make room in the staging folder, or name another in BACKUP_STAGING_DIR.",
+            hint=f"Make room in the staging folder {staging or ''}, or name another in BACKUP_STAGING_DIR.",
             facts=facts,
         )
     if "permission denied" in words or "row-level security" in words:

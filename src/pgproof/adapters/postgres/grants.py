@@ -13,7 +13,7 @@ from pgproof.domain.properties import Grant
 
 def statements(
     database: sql.Identifier, grants: Sequence[Grant], owner: str, may_become: frozenset[str]
-) -> Iterator[sql.Composable]:
+) -> Iterator[sql.Composed]:
     """GRANT statements, for one transaction. What nobody may grant as its grantor becomes the owner's grant."""
     for grant in in_order(grants, owner):
         chained = grant.grantor != owner and grant.grantor in may_become
@@ -21,7 +21,7 @@ def statements(
             yield sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(grant.grantor))
         yield _grant(database, grant)
         if chained:
-            yield sql.SQL("SET LOCAL ROLE NONE")
+            yield sql.SQL("SET LOCAL ROLE NONE").format()
 
 
 def in_order(grants: Sequence[Grant], owner: str) -> Sequence[Grant]:

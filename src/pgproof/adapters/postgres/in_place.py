@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from psycopg import sql
 
+from pgproof.adapters.postgres import comparing
 from pgproof.adapters.postgres.failures import restore_failure
 from pgproof.adapters.postgres.process import Command, ToolProcess
 from pgproof.adapters.postgres.script import understood
@@ -19,7 +20,6 @@ from pgproof.domain.errors import FingerprintMismatch, PgproofError, RestoreFail
 from pgproof.domain.fingerprint import Fingerprint
 from pgproof.services.ports import TRANSACTION_MARK, RestoreRequest, Watch
 
-_MISMATCH = "pgproof fingerprint mismatch: "
 _COMMIT = b"\nCOMMIT;\n"
 _TAIL = 1 << 16
 _MARK_SECONDS = 60
@@ -40,6 +40,13 @@ BEGIN
     END LOOP;
     FOR doomed IN SELECT pubname AS name FROM pg_catalog.pg_publication LOOP
         EXECUTE pg_catalog.format('DROP PUBLICATION IF EXISTS %I CASCADE', doomed.name);
+    END LOOP;
+    FOR doomed IN SELECT s.subname AS name FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d
+        ON d.oid = s.subdbid AND d.datname = pg_catalog.current_database() LOOP
+        -- Its slot stays with the publisher, for the subscription of that name that the backup holds.
+        EXECUTE pg_catalog.format('ALTER SUBSCRIPTION %I DISABLE', doomed.name);
+        EXECUTE pg_catalog.format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', doomed.name);
+        EXECUTE pg_catalog.format('DROP SUBSCRIPTION %I', doomed.name);
     END LOOP;
     FOR doomed IN SELECT nspname AS name FROM pg_catalog.pg_namespace n
         WHERE n.oid >= 16384 AND n.oid IS DISTINCT FROM mine AND nspname !~ '^pg_' AND nspname <> 'public'
@@ -71,6 +78,22 @@ BEGIN
             WHERE d.classid = 'pg_catalog.pg_cast'::regclass AND d.objid = c.oid AND d.deptype = 'e') LOOP
         EXECUTE pg_catalog.format('DROP CAST IF EXISTS (%s AS %s) CASCADE', doomed.source, doomed.target);
     END LOOP;
+    FOR doomed IN SELECT t.trftype::regtype::text AS type, l.lanname AS name FROM pg_catalog.pg_transform t
+        JOIN pg_catalog.pg_language l ON l.oid = t.trflang
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND d.objid = t.oid
+                          AND d.classid = 'pg_catalog.pg_transform'::regclass) LOOP
+        EXECUTE pg_catalog.format('DROP TRANSFORM IF EXISTS FOR %s LANGUAGE %I CASCADE', doomed.type, doomed.name);
+    END LOOP;
+    FOR doomed IN SELECT l.lanname AS name FROM pg_catalog.pg_language l
+        WHERE l.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
+            AND d.objid = l.oid AND d.classid = 'pg_catalog.pg_language'::regclass) LOOP
+        EXECUTE pg_catalog.format('DROP LANGUAGE IF EXISTS %I CASCADE', doomed.name);
+    END LOOP;
+    FOR doomed IN SELECT a.amname AS name FROM pg_catalog.pg_am a
+        WHERE a.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
+            AND d.objid = a.oid AND d.classid = 'pg_catalog.pg_am'::regclass) LOOP
+        EXECUTE pg_catalog.format('DROP ACCESS METHOD IF EXISTS %I CASCADE', doomed.name);
+    END LOOP;
     FOR doomed IN SELECT srvname AS name FROM pg_catalog.pg_foreign_server LOOP
         EXECUTE pg_catalog.format('DROP SERVER IF EXISTS %I CASCADE', doomed.name);
     END LOOP;
@@ -91,6 +114,15 @@ BEGIN
             doomed.privilege, doomed.kind, CASE WHEN doomed.grantee = 0 THEN 'PUBLIC'
                 ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(doomed.grantee)) END);
     END LOOP;
+    -- What had been taken away from PostgreSQL's own defaults would be taken from everything that is restored.
+    FOR doomed IN SELECT pg_catalog.pg_get_userbyid(a.defaclrole) AS role,
+               CASE a.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS'
+                                    WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' WHEN 'L' THEN 'LARGE OBJECTS' END
+               AS kind, a.defaclobjtype IN ('f', 'T') AS public
+        FROM pg_catalog.pg_default_acl a WHERE a.defaclnamespace = 0 LOOP
+        EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT ALL ON %s TO %I%s',
+            doomed.role, doomed.kind, doomed.role, CASE WHEN doomed.public THEN ', PUBLIC' ELSE '' END);
+    END LOOP;
 END
 $pgproof_drop$;
 """
@@ -108,48 +140,6 @@ BEGIN
     END IF;
 END
 $pgproof_drop$;
-"""
-
-# The expected figures travel as a setting of the transaction, so that no name becomes part of the code.
-_COMPARE = """
-DO $pgproof_compare$
-DECLARE
-    expected jsonb := pg_catalog.current_setting('pgproof.expected')::jsonb;
-    wanted record;
-    rows bigint;
-    position bigint;
-    called boolean;
-    found text[] := '{}';
-BEGIN
-    FOR wanted IN SELECT key AS name, value::bigint AS rows FROM pg_catalog.jsonb_each_text(expected -> 'tables') LOOP
-        IF pg_catalog.to_regclass(wanted.name) IS NULL THEN
-            found := found || pg_catalog.format('table %s is missing', wanted.name);
-            CONTINUE;
-        END IF;
-        EXECUTE pg_catalog.format('SELECT count(*) FROM ONLY %s', pg_catalog.to_regclass(wanted.name)) INTO rows;
-        IF rows <> wanted.rows THEN
-            found := found || pg_catalog.format('table %s: expected %s rows, found %s rows',
-                                                wanted.name, wanted.rows, rows);
-        END IF;
-    END LOOP;
-    FOR wanted IN SELECT key AS name, (value ->> 0)::bigint AS last, (value ->> 1)::boolean AS called
-                  FROM pg_catalog.jsonb_each(expected -> 'sequences') LOOP
-        IF pg_catalog.to_regclass(wanted.name) IS NULL THEN
-            found := found || pg_catalog.format('sequence %s is missing', wanted.name);
-            CONTINUE;
-        END IF;
-        EXECUTE pg_catalog.format('SELECT last_value, is_called FROM %s', pg_catalog.to_regclass(wanted.name))
-            INTO position, called;
-        IF (position, called) IS DISTINCT FROM (wanted.last, wanted.called) THEN
-            found := found || pg_catalog.format('sequence %s: expected at %s, found at %s',
-                                                wanted.name, wanted.last, position);
-        END IF;
-    END LOOP;
-    IF pg_catalog.cardinality(found) > 0 THEN
-        RAISE EXCEPTION 'pgproof fingerprint mismatch: %', pg_catalog.array_to_string(found, '; ');
-    END IF;
-END
-$pgproof_compare$;
 """
 
 
@@ -189,7 +179,7 @@ def run(
                     "the number of the transaction could not be recorded, so it was not committed",
                     hint="See the restore's log, then try again.",
                 )
-            session.send("\n".join(["", *afterwards, _closing(expected)]).encode())
+            session.send("\n".join(["", *afterwards, comparing.script(expected), "COMMIT;\n"]).encode())
         session.feed(iter(()))
         status = session.wait()
         if status != 0:
@@ -212,7 +202,7 @@ def without_commit(script: Iterable[bytes]) -> Iterator[bytes]:
 
 def _failure(psql: Command, status: int, tail: list[str]) -> PgproofError:
     for line in tail:
-        _, found, differences = line.partition(_MISMATCH)
+        _, found, differences = line.partition(comparing.MISMATCH)
         if found:
             return FingerprintMismatch(
                 f"what came back differs from what was there: {differences}",
@@ -235,20 +225,4 @@ SET LOCAL client_min_messages = warning;
 SELECT pg_catalog.set_config('pgproof.replaced', {names}, true), pg_catalog.set_config('pgproof.kept', {kept}, true);
 SET LOCAL search_path = '';
 {_DROP if request.replaced is None else _DROP_TABLES}
-"""
-
-
-def _closing(expected: Fingerprint) -> str:
-    """Compare, then commit."""
-    tables = {**expected.tables, **dict.fromkeys(expected.schema_only, 0)}
-    sequences = {
-        name: [position.last_value, position.is_called]
-        for name, position in expected.sequences.items()
-        if position.settled
-    }
-    literal = sql.Literal(json.dumps({"tables": tables, "sequences": sequences})).as_string()
-    return f"""
-SELECT pg_catalog.set_config('pgproof.expected', {literal}, true);
-{_COMPARE}
-COMMIT;
 """

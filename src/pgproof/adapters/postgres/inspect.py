@@ -66,15 +66,24 @@ _UNREADABLE = f"""
 """
 
 # pg_shdepend leaves out the bootstrap superuser, so owners are asked for as well.
-_ROLES = """
+_OWNERS = {
+    "pg_class": "relowner", "pg_namespace": "nspowner", "pg_proc": "proowner", "pg_type": "typowner",
+    "pg_collation": "collowner", "pg_conversion": "conowner", "pg_event_trigger": "evtowner",
+    "pg_foreign_data_wrapper": "fdwowner", "pg_foreign_server": "srvowner", "pg_language": "lanowner",
+    "pg_opclass": "opcowner", "pg_operator": "oprowner",
+    "pg_opfamily": "opfowner", "pg_publication": "pubowner", "pg_statistic_ext": "stxowner",
+    "pg_ts_config": "cfgowner", "pg_ts_dict": "dictowner",
+}  # fmt: skip
+_OWNERS_OF_ALL = " ".join(
+    f"UNION SELECT {owner} FROM pg_catalog.{catalog} WHERE oid >= 16384" for catalog, owner in _OWNERS.items()
+)
+_ROLES = f"""
     SELECT DISTINCT r.rolname FROM pg_catalog.pg_roles r WHERE r.oid IN (
         SELECT refobjid FROM pg_catalog.pg_shdepend
         WHERE refclassid = 'pg_catalog.pg_authid'::regclass AND dbid = (
             SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
-        UNION SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid >= 16384
-        UNION SELECT n.nspowner FROM pg_catalog.pg_namespace n WHERE n.oid >= 16384
-        UNION SELECT p.proowner FROM pg_catalog.pg_proc p WHERE p.oid >= 16384
-        UNION SELECT t.typowner FROM pg_catalog.pg_type t WHERE t.oid >= 16384)
+        UNION SELECT lomowner FROM pg_catalog.pg_largeobject_metadata
+        {_OWNERS_OF_ALL})
     ORDER BY 1
 """
 
@@ -152,6 +161,13 @@ def scalar(session: Session, query: str) -> Any:
     """The one value of a query that has one."""
     row = session.execute(query).fetchone()
     return row[0] if row else None
+
+
+def sessions(session: Session, dbname: str) -> int:
+    """How many clients are in a database."""
+    query = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+    row = session.execute(query, [dbname]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def large_objects(session: Session) -> int:

@@ -1,13 +1,13 @@
 """Servers behind the `PostgresServer` port."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from psycopg import sql
 
-from pgproof.adapters.postgres import alter, finishing, inspect
+from pgproof.adapters.postgres import alter, finishing, inspect, roles, subscriptions
 from pgproof.adapters.postgres.connect import Session, connect, parse_url, version_of
 from pgproof.adapters.postgres.snapshot import ExportedSnapshot, exported
 from pgproof.adapters.postgres.swap import swap
@@ -15,6 +15,7 @@ from pgproof.domain.database import OLDEST_SERVER, ConnectionInfo, Server
 from pgproof.domain.errors import DatabaseMissing, PostgresError, VersionUnsupported
 from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel
 from pgproof.domain.properties import DatabaseProperties
+from pgproof.domain.role_statements import RoleStatement
 from pgproof.domain.tuning import ServerMemory
 
 # DROP DATABASE waits for every session of the server to answer, and one that writes to a stalled client does not.
@@ -56,16 +57,17 @@ class LivePostgresServer:
                     f"the server {connection.address} is PostgreSQL {version}",
                     hint=f"pgproof supports PostgreSQL {OLDEST_SERVER} and newer.",
                 )
-            role, superuser, creates = session.execute(
-                "SELECT rolname, rolsuper, rolcreatedb OR rolsuper FROM pg_catalog.pg_roles "
-                "WHERE rolname = current_user"
-            ).fetchone() or ("", False, False)
+            role, superuser, creates, started_at = session.execute(
+                "SELECT rolname, rolsuper, rolcreatedb OR rolsuper, pg_catalog.pg_postmaster_start_time() "
+                "FROM pg_catalog.pg_roles WHERE rolname = current_user"
+            ).fetchone() or ("", False, False, None)
             return Server(
                 version=version,
                 system_identifier=_system_identifier(session),
                 role=role,
                 is_superuser=superuser,
                 can_create_databases=creates,
+                started_at=started_at,
             )
 
     def open_snapshot(self, connection: ConnectionInfo) -> AbstractContextManager[ExportedSnapshot]:
@@ -100,6 +102,13 @@ class LivePostgresServer:
         """See the port."""
         return self._names(connection, "SELECT name FROM pg_catalog.pg_available_extensions")
 
+    def create_roles(
+        self, connection: ConnectionInfo, statements: Sequence[RoleStatement], names: Iterable[str]
+    ) -> Sequence[str]:
+        """See the port."""
+        with connect(connection) as session:
+            return roles.create(session, statements, names)
+
     def create_shadow(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> int:
         """See the port."""
         with self._maintenance(connection) as session:
@@ -123,11 +132,22 @@ class LivePostgresServer:
             for statement in alter.apply_properties(name, properties, inspect.may_become(session)):
                 session.execute(statement)
 
+    def apply_settings(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+        """See the port."""
+        with self._maintenance(connection) as session, session.transaction():
+            for statement in alter.apply_settings(name, properties):
+                session.execute(statement)
+
     def memory(self, connection: ConnectionInfo) -> ServerMemory:
         """See the port."""
         with connect(connection) as session:
             here = not connection.host or connection.host.startswith("/") or connection.host in _HERE
             return inspect.memory(session, free=_free_memory() if here else None)
+
+    def sessions(self, connection: ConnectionInfo) -> int:
+        """See the port."""
+        with self._maintenance(connection) as session:
+            return inspect.sessions(session, connection.dbname)
 
     def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """See the port."""
@@ -159,6 +179,9 @@ class LivePostgresServer:
         with self._maintenance(connection, avoid=name) as session:
             if inspect.databases(session).get(name) != oid:
                 return False
+            if subscriptions.exist_in(session, oid):
+                with connect(connection.to_database(name)) as inside:
+                    subscriptions.drop_all(inside, oid)
             session.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(_DROP_SECONDS * 1000)))
             session.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
             session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

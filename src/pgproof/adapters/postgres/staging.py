@@ -7,6 +7,7 @@ killed goes with the next start: whoever uses a folder holds a lock in it, which
 import errno
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,11 @@ class Staging:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    @property
+    def root(self) -> Path:
+        """The folder that the settings name."""
+        return self._root
 
     @contextmanager
     def folder(self, purpose: str) -> Iterator[Path]:
@@ -91,6 +97,7 @@ def _is_our_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _remove_if_abandoned(folder: Path) -> str | None:
+    doomed = folder
     try:
         lock = os.open(folder / _LOCK, _FLAGS, 0o600)
     except FileNotFoundError:
@@ -99,11 +106,13 @@ def _remove_if_abandoned(folder: Path) -> str | None:
         return f"staging folder {folder}: it cannot be removed: {error.strerror}"
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder)
+        # A tool may have outlived its process by a moment: under another name it finds nothing to write into.
+        doomed = folder.rename(doomed.with_name(f"{_PREFIX}{secrets.token_hex(8)}"))
+        shutil.rmtree(doomed)
     except (BlockingIOError, FileNotFoundError):
         return None  # it is in use, or somebody else has just removed it
     except OSError as error:
-        return f"staging folder {folder}: its process died; it cannot be removed: {error.strerror}"
+        return f"staging folder {doomed}: its process died; it cannot be removed: {error.strerror}"
     finally:
         os.close(lock)
     return f"staging folder {folder}: its process died; the readable copy in it was removed"

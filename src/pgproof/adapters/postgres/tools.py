@@ -65,7 +65,7 @@ class LocalTools:
             with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
                 status = process.wait()
                 if status != 0:
-                    raise dump_failure(command.name, status, process.tail, request.connection)
+                    raise dump_failure(command.name, status, process.tail, request.connection, self._staging.root)
             yield from tarball.pack(target)
 
     def dump_globals(
@@ -91,7 +91,7 @@ class LocalTools:
             yield stored
             return
         with self._staging.folder("restore") as folder:
-            with staging_errors(folder):
+            with staging_errors(self._staging.root):
                 target = self._fill(archive, form, folder)
             yield target
 

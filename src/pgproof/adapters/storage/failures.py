@@ -55,7 +55,7 @@ def _full(path: Path, written: int, error: OSError) -> StorageFull:
         f"{'the quota is used up' if quota else 'no space is left'} for {path} after {written} bytes",
         hint=(
             f"Free space on that file system{', raise the quota' if quota else ''}, "
-            "or keep backups elsewhere. Nothing was stored."
+            "or keep backups elsewhere (BACKUP_DIR). Nothing was stored."
         ),
         facts={"path": str(path), "written": written},
     )

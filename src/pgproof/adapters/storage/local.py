@@ -10,7 +10,7 @@ from pathlib import Path
 from pgproof.adapters.storage.failures import missing, reading, writing
 from pgproof.adapters.storage.keys import check_key, check_prefix, is_part_name, part_name
 from pgproof.adapters.storage.part_file import PartFile, sync_folder
-from pgproof.domain.errors import InvalidInput, ObjectMissing, StorageUnreachable
+from pgproof.domain.errors import InvalidInput, ObjectMissing, StorageError, StorageUnreachable
 from pgproof.services.ports import ObjectInfo
 
 CHUNK = 1 << 20
@@ -34,6 +34,16 @@ class LocalStorage:
 
     def check(self) -> None:
         """Write, read and delete a probe. Raises the storage's errors."""
+        try:
+            self._try_out()
+        except StorageError as error:
+            raise type(error)(
+                f"the backup folder {self._root} cannot be used: {error.detail}",
+                hint=f"{error.hint} BACKUP_DIR or BACKUP_STORAGE_URL names the folder.",
+                facts=error.facts,
+            ) from error
+
+    def _try_out(self) -> None:
         # A probe that a crash leaves behind is an unfinished write, never an object.
         probe = self._root / part_name("check", secrets.token_hex(8))
         _store(probe, [_PROBE])

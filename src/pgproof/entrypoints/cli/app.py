@@ -8,12 +8,22 @@ from typer.core import TyperGroup
 
 from pgproof import __version__
 from pgproof.domain.errors import Cancelled, PgproofError
-from pgproof.entrypoints.cli import cleanup, databases, demo, doctor, failures, look, make, restores
+from pgproof.entrypoints.cli import cleanup, databases, demo, doctor, failures, look, make, restore_test, restores
 from pgproof.entrypoints.cli.exit_codes import BAD_USAGE, DONE, UNEXPECTED, exit_code
 from pgproof.entrypoints.cli.session import ReaderGone, Session
 
 # The class above BadParameter, wherever this version of typer keeps it.
 _UsageError: Any = typer.BadParameter.__base__
+
+
+_AFTER_AN_INTERRUPT = {
+    "backup": "`pgproof list` shows what became of the backup.",
+    "restore": "`pgproof list --restores` shows how far it came, and the way back if it was done already.",
+    "undo": "`pgproof list --restores` shows whether it was done already.",
+    "restore-test": "The backup is as it was: a test changes nothing.",
+    "cleanup": "What was removed is removed; the next cleanup goes on.",
+    "delete": "`pgproof list` shows what became of the backup; the next command finishes a deletion that has begun.",
+}
 
 
 class UnexpectedError(Exception):
@@ -27,9 +37,8 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise Cancelled(
-                "interrupted before the end", hint="`pgproof list` shows what became of a backup that was running."
-            ) from None
+            hint = _AFTER_AN_INTERRUPT.get(ctx.invoked_subcommand, "")
+            raise Cancelled("interrupted before the end", hint=hint) from None
         except BrokenPipeError as error:
             if not ctx.obj.at_work:  # then it was the help that nobody read
                 raise ReaderGone from None
@@ -70,6 +79,7 @@ app.command("backup")(make.backup)
 app.command("list")(look.list_backups)
 app.command("show")(look.show)
 app.command("verify")(make.verify)
+app.command("restore-test")(restore_test.restore_test)
 app.command("restore")(restores.restore)
 app.command("undo")(restores.undo)
 app.command("hold")(make.hold)
@@ -92,7 +102,8 @@ def run(argv: Sequence[str], session: Session) -> int:
         if not as_json:
             error.show(session.stderr)
             return BAD_USAGE
-        session.complain(failures.document("bad_usage", error.format_message()), "", as_json=True)
+        hint = f"See: {error.ctx.command_path} --help" if error.ctx else ""
+        session.complain(failures.document("bad_usage", error.format_message(), hint), "", as_json=True)
         return BAD_USAGE
     except PgproofError as error:
         session.complain(failures.as_document(error), failures.as_text(error), as_json=as_json)
@@ -100,7 +111,10 @@ def run(argv: Sequence[str], session: Session) -> int:
     except ReaderGone:
         return DONE
     except Exception as error:  # noqa: BLE001 - whatever it is, the person gets a message and a status
-        text = failures.unexpected(error, debug=session.debug)
-        session.complain(failures.document("unexpected", text), text, as_json=as_json)
+        session.complain(
+            failures.unexpected_document(error, debug=session.debug),
+            failures.unexpected(error, debug=session.debug),
+            as_json=as_json,
+        )
         return UNEXPECTED
     return status if isinstance(status, int) else DONE

@@ -8,14 +8,22 @@ from pgproof.entrypoints.cli import text
 from pgproof.entrypoints.cli.options import AsJson
 from pgproof.entrypoints.cli.session import Session
 
+_MISSING = "warning: its server has no such database; a restore makes it (`pgproof list` shows the backups)"
+
 app = typer.Typer(
-    help="Register, check and forget databases.",
+    help="Register, change, check and forget databases.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name under which the database is registered.")]
+Url = Annotated[
+    str,
+    typer.Argument(
+        metavar="URL", help="postgresql://user:password@host:port/database; - asks for it, or reads it from stdin."
+    ),
+]
 
 
 @app.command()
@@ -24,9 +32,7 @@ def add(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A name for it; its backups lie in a folder of that name.")
     ],
-    url: Annotated[
-        str, typer.Argument(metavar="URL", help="postgresql://user:password@host:port/database; - reads it from stdin.")
-    ],
+    url: Url,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -34,12 +40,36 @@ def add(
     from pgproof.entrypoints.cli import views
 
     session: Session = ctx.obj
+    address = read_url(session, url)
     with session.app() as application:
-        added = application.databases.add(name, session.stdin.readline().strip() if url == "-" else url)
+        added = application.databases.add(name, address)
+        exists = application.databases.is_there(added)
     session.show(
-        views.database_row(added),
-        f"{text.plain(added.name)} is registered: {text.plain(str(added.connection))}\n"
-        f"back it up with: pgproof backup {text.quoted(added.name)}",
+        {**views.database_row(added), "exists": exists},
+        f"{text.plain(added.name)} is registered: {added.connection}\n"
+        + (f"back it up with: pgproof backup {text.quoted(added.name)}" if exists else _MISSING),
+        as_json=as_json,
+    )
+
+
+def read_url(session: Session, given: str) -> str:
+    """The URL that was given; for ``-`` a line of standard input, which a terminal does not show."""
+    return session.read_secret("URL (it is not shown): ") if given == "-" else given
+
+
+@app.command()
+def update(ctx: typer.Context, name: Name, url: Url, *, as_json: AsJson = False) -> None:
+    """Store another URL or password of a database."""
+    from pgproof.entrypoints.cli import views
+
+    session: Session = ctx.obj
+    address = read_url(session, url)
+    with session.app() as application:
+        updated = application.databases.update(name, address)
+        exists = application.databases.is_there(updated)
+    session.show(
+        {**views.database_row(updated), "exists": exists},
+        f"{text.plain(updated.name)} is registered anew: {updated.connection}" + ("" if exists else f"\n{_MISSING}"),
         as_json=as_json,
     )
 
@@ -77,7 +107,7 @@ def check(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
         found = application.databases.check(name)
     server, facts, tools = found.server, found.facts, found.tools
     rows = [
-        ("database", f"{text.plain(found.database.name)}: {text.plain(str(found.database.connection))}"),
+        ("database", f"{text.plain(found.database.name)}: {found.database.connection}"),
         ("server", f"PostgreSQL {server.version}"),
         ("role", text.plain(server.role) + (", superuser" if server.is_superuser else "")),
         ("size", f"{text.size(facts.size)}, {text.count(len(facts.tables), 'table')}"),

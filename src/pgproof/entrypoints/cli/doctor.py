@@ -4,8 +4,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,12 +24,23 @@ if TYPE_CHECKING:
 _LITTLE_SPACE = 256 * 1024**2
 
 
-def doctor(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+def doctor(
+    ctx: typer.Context,
+    database: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATABASE",
+            help="A registered name or a URL; else the database of the settings, or all that are registered.",
+        ),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
     """Check everything that a backup or a restore needs."""
     from pgproof.services.doctor import Outcome
 
     session: Session = ctx.obj
-    findings = list(_examine(session))
+    findings = list(_examine(session, database))
     failures = [finding for finding in findings if finding.outcome is Outcome.FAIL]
     rows = [f"{finding.outcome.value:<4}  {finding.check:<9} {_lines(finding)}" for finding in findings]
     document = {
@@ -55,7 +67,7 @@ def _lines(finding: "Finding") -> str:
     return f"{detail}\n{' ' * 16}{finding.hint}" if finding.hint else detail
 
 
-def _examine(session: Session) -> "Iterator[Finding]":
+def _examine(session: Session, database: str | None) -> "Iterator[Finding]":
     from pgproof.services.doctor import examine, failed
 
     try:
@@ -72,7 +84,7 @@ def _examine(session: Session) -> "Iterator[Finding]":
             yield failed("catalog", error)
             yield from _look_without_catalog(settings)
             return
-        yield from _look_at_app(app)
+        yield from _look_at_app(app, database)
 
 
 def _look_at_settings(settings: "Settings") -> "Iterator[Finding]":
@@ -88,9 +100,9 @@ def _look_at_home(home: Path) -> "Iterator[Finding]":
     from pgproof.services.doctor import Finding, Outcome
 
     folder = home
-    while not folder.exists():
-        folder = folder.parent
     try:
+        while not folder.exists():
+            folder = folder.parent
         with tempfile.TemporaryFile(dir=folder):
             free = shutil.disk_usage(folder).free
     except OSError as error:
@@ -112,12 +124,13 @@ def _look_without_catalog(settings: "Settings") -> "Iterator[Finding]":
     yield from service.examine("tools", lambda: service.look_at_tools(make_tools(settings)))
 
 
-def _look_at_app(app: "App") -> "Iterator[Finding]":
+def _look_at_app(app: "App", database: str | None) -> "Iterator[Finding]":
     from pgproof.services import doctor as service
 
     yield from service.examine("catalog", lambda: service.look_at_catalog(app.catalog))
     max_size = app.settings.max_size_gb * 1024**3
     yield from service.examine("storage", lambda: service.look_at_storage(app.storage, app.catalog, max_size))
     yield from service.examine("tools", lambda: service.look_at_tools(app.tools))
-    yield from service.examine("database", lambda: service.look_at_database(app.databases, None))
+    for name in app.databases.to_examine(database):
+        yield from service.examine("database", partial(service.look_at_database, app.databases, name))
     yield from service.examine("jobs", lambda: service.look_for_lost_jobs(app.recovery))

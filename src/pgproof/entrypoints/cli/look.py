@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pgproof.domain.backup import Backup, BackupStatus, BackupTrigger
-from pgproof.domain.errors import PgproofError
+from pgproof.domain.backup import GONE, UNFINISHED, Backup, BackupStatus, BackupTrigger
+from pgproof.domain.errors import InvalidInput, NotFound, PgproofError
+from pgproof.domain.fingerprint import FingerprintLevel
+from pgproof.domain.wording import in_quotes
 from pgproof.entrypoints.cli import text
 from pgproof.entrypoints.cli.options import AsJson, BackupId
 from pgproof.entrypoints.cli.session import Session
@@ -13,7 +15,16 @@ from pgproof.entrypoints.cli.session import Session
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from pgproof.bootstrap import App
+    from pgproof.domain.fingerprint import Fingerprint
     from pgproof.domain.manifest import Manifest
+
+_MOST_RESTORES = 1000
+_KINDS = {
+    (False, False): ("BACKUP", "id"),
+    (True, False): ("RESTORE", "restore_id"),
+    (False, True): ("RESTORE_TEST", "restore_test_id"),
+}
 
 
 def list_backups(
@@ -23,29 +34,53 @@ def list_backups(
     database: Annotated[str | None, typer.Option(help="Only those of the database of this name.")] = None,
     trigger: Annotated[BackupTrigger | None, typer.Option(help="Only those that this asked for.")] = None,
     *,
+    restores: Annotated[
+        bool, typer.Option("--restores", help="List restores instead, with the way back from each.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List backups, the newest first."""
-    from pgproof.domain.errors import InvalidInput
-    from pgproof.entrypoints.cli import views
+    """List backups or restores, the newest first."""
+    from pgproof.entrypoints.cli import restore_text, views
     from pgproof.services.ports import BackupFilter
 
     session: Session = ctx.obj
     if limit < 1:
-        raise InvalidInput(f"a list of {limit} backups is not possible", hint="Use a limit of 1 or more.")
-    with session.app() as app:
-        found = list(
-            app.catalog.list_backups(
-                BackupFilter(limit=limit, status=status, database=database, trigger_source=trigger)
-            )
+        raise InvalidInput(f"a list of length {limit} is not possible", hint="Use a limit of 1 or more.")
+    if restores and (status or trigger):
+        raise InvalidInput(
+            "--status and --trigger choose among backups, not among restores",
+            hint="Leave them out; --database and --limit choose among restores.",
         )
-        zone = app.settings.timezone
+    with session.app() as app:
+        zone, now = app.settings.timezone, app.clock.now()
+        if database is not None:
+            _check_known(app, database)
+        if restores:
+            made = app.catalog.list_restores(limit, database=database)
+            everything = app.catalog.list_restores(_MOST_RESTORES, database=database)
+            session.show(views.restores(made), restore_text.table(made, everything, now, zone), as_json=as_json)
+            return
+        wanted = BackupFilter(limit=limit, status=status, database=database, trigger_source=trigger)
+        found = list(app.catalog.list_backups(wanted))
     session.show(views.listing(found), _table(found, zone), as_json=as_json)
+
+
+def _check_known(app: "App", database: str) -> None:
+    """Raise `NotFound` for a name that has neither backups nor a registration: it is a slip of the pen."""
+    from pgproof.services.ports import BackupFilter
+
+    if app.catalog.list_backups(BackupFilter(limit=1, database=database)):
+        return
+    if database not in {known.name for known in app.databases.list()}:
+        raise NotFound(
+            f"no database named {in_quotes(database)} is known",
+            hint="`pgproof database list` shows the registered ones, `pgproof list` those that have backups.",
+        )
 
 
 def show(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False) -> None:
     """Show everything about one backup."""
-    from pgproof.entrypoints.cli import views
+    from pgproof.entrypoints.cli import restore_test_text, restore_test_views, restore_text, views
     from pgproof.services.contents import read_manifest
 
     session: Session = ctx.obj
@@ -58,10 +93,19 @@ def show(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False) ->
                 manifest = read_manifest(app.storage, found)
             except PgproofError as error:
                 problem = error  # the catalog's part is shown all the same
-        restores = [restore for restore in app.catalog.list_restores() if restore.backup_id == backup_id]
-        zone = app.settings.timezone
+        everything = app.catalog.list_restores(_MOST_RESTORES, database=found.database)
+        restores = [restore for restore in everything if restore.backup_id == backup_id]
+        tests = list(app.catalog.list_restore_tests(limit=_MOST_RESTORES, backup_id=backup_id))
+        zone, now = app.settings.timezone, app.clock.now()
+    parts = [
+        _sheet(found, manifest, zone),
+        restore_text.table(restores, everything, now, zone) if restores else "",
+        restore_test_text.table(tests, zone) if tests else "",
+        "" if manifest is None else _tables(manifest),
+    ]
     document = views.backup_whole(found, manifest, restores)
-    session.show(document, _sheet(found, manifest, zone), as_json=as_json)
+    document["restore_tests"] = [restore_test_views.row(test) for test in tests]
+    session.show(document, "\n\n".join(part for part in parts if part), as_json=as_json)
     if problem is not None:
         raise problem
 
@@ -90,19 +134,25 @@ def log(
     job_id: Annotated[int, typer.Argument(metavar="ID", help="The backup's number.")],
     *,
     of_restore: Annotated[bool, typer.Option("--restore", help="The number is a restore's, not a backup's.")] = False,
+    of_test: Annotated[bool, typer.Option("--restore-test", help="The number is a restore test's.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a backup or a restore did, line by line."""
+    """Show what a backup, restore or restore test did."""
     from pgproof.services.ports import Lock
 
     session: Session = ctx.obj
+    if of_restore and of_test:
+        raise InvalidInput("a number is a restore's or a restore test's, not both", hint="Leave one of them out.")
     with session.app() as app:
-        if of_restore:
+        if of_test:
+            app.catalog.get_restore_test(job_id)
+        elif of_restore:
             app.catalog.get_restore(job_id)
         else:
             app.catalog.get_backup(job_id)
-        lines = list(app.catalog.read_log(Lock.RESTORE if of_restore else Lock.BACKUP, job_id))
-    document = {"restore_id" if of_restore else "id": job_id, "lines": lines}
+        kind, name = _KINDS[of_restore, of_test]
+        lines = list(app.catalog.read_log(Lock[kind], job_id))
+    document = {name: job_id, "lines": lines}
     session.show(document, "\n".join(map(text.plain, lines)) or "the log is empty", as_json=as_json)
 
 
@@ -120,6 +170,7 @@ def _table(found: list[Backup], zone: "tzinfo") -> str:
             str(backup.id),
             text.plain(backup.database),
             "deleting" if backup.being_deleted else backup.status.value,
+            text.NOTHING if backup.proven_at is None else f"{backup.proven_at.astimezone(zone):%Y-%m-%d}",
             text.moment(backup.created_at, zone),
             text.size(backup.file_size),
             text.duration(backup.duration_seconds),
@@ -128,8 +179,8 @@ def _table(found: list[Backup], zone: "tzinfo") -> str:
         )
         for backup in found
     ]
-    headings = ("ID", "DATABASE", "STATUS", "CREATED", "SIZE", "TOOK", "ASKED BY", "DESCRIPTION")
-    return text.columns(headings, rows, right=frozenset({0, 4, 5}))
+    headings = ("ID", "DATABASE", "STATUS", "PROVEN", "CREATED", "SIZE", "TOOK", "ASKED BY", "DESCRIPTION")
+    return text.columns(headings, rows, right=frozenset({0, 5, 6}))
 
 
 def _sheet(backup: Backup, manifest: "Manifest | None", zone: "tzinfo") -> str:
@@ -143,12 +194,13 @@ def _sheet(backup: Backup, manifest: "Manifest | None", zone: "tzinfo") -> str:
         ("completed", text.moment(backup.completed_at, zone)),
         ("took", text.duration(backup.duration_seconds)),
         ("verified", text.moment(backup.verified_at, zone)),
+        ("proven", text.moment(backup.proven_at, zone)),
         ("expires", text.moment(backup.expires_at, zone)),
         ("held", _hold(backup, zone)),
         ("size", f"{text.size(backup.file_size)} (database: {text.size(backup.database_size_bytes)})"),
         ("format", f"{backup.options.format}, {backup.compression}, level {backup.options.compression_level}"),
         ("SHA-256", text.plain(backup.checksum_sha256)),
-        ("stored in", text.plain(f"{backup.storage_url}: {backup.file_path}")),
+        _place(backup),
     ]
     if backup.error_message:
         rows.append(("error", text.plain(backup.error_message)))
@@ -157,10 +209,36 @@ def _sheet(backup: Backup, manifest: "Manifest | None", zone: "tzinfo") -> str:
     held = manifest.fingerprint
     rows += [
         ("PostgreSQL", f"{manifest.server_version}, dumped by pg_dump {manifest.client_version}"),
-        ("holds", f"{text.count(held.rows, 'row')} in {text.count(len(held.tables), 'table')}"),
+        ("holds", _content(held)),
+        ("fingerprint", held.level.value),
     ]
-    tables = [(text.plain(name), f"{rows:,}") for name, rows in sorted(held.tables.items())]
-    tables += [(text.plain(name), "definition only") for name in sorted(held.schema_only)]
-    if not tables:
-        return text.pairs(rows)
-    return f"{text.pairs(rows)}\n\n{text.columns(('TABLE', 'ROWS'), tables, right=frozenset({1}))}"
+    return text.pairs(rows)
+
+
+def _place(backup: Backup) -> tuple[str, str]:
+    place = text.plain(f"{backup.storage_url}: {backup.file_path}")
+    if backup.usable or backup.being_deleted:
+        return "stored in", place
+    if backup.status in GONE:
+        return "was stored in", place
+    return ("to be stored in", place) if backup.status in UNFINISHED else ("stored", "nothing")
+
+
+def _tables(manifest: "Manifest") -> str:
+    held = manifest.fingerprint
+    tables = [
+        (text.plain(name), "not counted" if count is None else f"{count:,}")
+        for name, count in sorted(held.tables.items())
+    ]
+    left_out = set(manifest.excluded_data)
+    tables += [
+        (text.plain(name), "left out" if name in left_out else "in its partitions") for name in sorted(held.schema_only)
+    ]
+    return text.columns(("TABLE", "ROWS"), tables, right=frozenset({1})) if tables else ""
+
+
+def _content(held: "Fingerprint") -> str:
+    tables = text.count(len(held.tables), "table")
+    if held.level is FingerprintLevel.NONE:
+        return f"{tables}, rows not counted"
+    return f"{text.count(held.rows, 'row')} in {tables}"

@@ -1,13 +1,21 @@
 """`backup`, `verify`, `hold`, `release`, `delete`: making backups, proving them, removing them."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.errors import ConfigurationError, NotFound
+from pgproof.domain.fingerprint import FingerprintLevel
+from pgproof.domain.wording import in_quotes, listed
 from pgproof.entrypoints.cli import text
 from pgproof.entrypoints.cli.options import AsJson, BackupId, Yes
 from pgproof.entrypoints.cli.session import Session
+
+if TYPE_CHECKING:
+    from pgproof.bootstrap import App
+    from pgproof.domain.database import ConnectionInfo
+    from pgproof.domain.manifest import Manifest
 
 
 def backup(
@@ -28,11 +36,15 @@ def backup(
     ] = None,
     archive_format: Annotated[ArchiveFormat | None, typer.Option("--format", help="Form of the archive.")] = None,
     compression: Annotated[Compression | None, typer.Option(help="How the archive is compressed.")] = None,
+    fingerprint: Annotated[
+        FingerprintLevel | None, typer.Option(help="What a restore is compared with: none, row counts, or content.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Back up a database and read the backup back."""
     from pgproof.domain.backup import BackupOptions, BackupTrigger
     from pgproof.entrypoints.cli import views
+    from pgproof.services.contents import read_manifest
 
     session: Session = ctx.obj
     with session.app() as app:
@@ -45,20 +57,38 @@ def backup(
             include_logs=include_logs,
             include_cache=include_cache,
             description=description,
+            fingerprint=fingerprint or settings.fingerprint,
         )
         wanted = app.databases.resolve(database)
-        pending = app.backups.request(wanted, options, BackupTrigger.MANUAL_CLI)
         with session.observer(app.clock, as_json=as_json) as observer:
-            taken = app.backups.take(pending.id, observer, database=wanted)
+            taken = app.backups.back_up(wanted, options, BackupTrigger.MANUAL_CLI, observer)
+        manifest = read_manifest(app.storage, taken)
+        embedded = database is None and app.databases.is_embedded(wanted)
     message = (
         f"backup {taken.id} of {text.plain(taken.database)} is complete: {text.size(taken.file_size)}, "
         f"{text.count(taken.tables_count or 0, 'table')}, {text.duration(taken.duration_seconds)}"
     )
-    session.show(
-        views.backup_created(taken, message),
-        f"{message}\n{taken.storage_url}: {taken.file_path}\nrestore it with: pgproof restore {taken.id}",
-        as_json=as_json,
-    )
+    lines = [message]
+    if manifest.excluded_data:
+        lines.append(_left_out(manifest))
+    lines += [f"{taken.storage_url}: {taken.file_path}", f"restore it with: pgproof restore {taken.id}"]
+    if embedded:
+        lines.append(
+            "that is the embedded server's own database: name another with `pgproof database add NAME URL`, "
+            "or set BACKUP_POSTGRES_DB and its neighbours"
+        )
+    session.show(views.backup_created(taken, manifest, message), "\n".join(lines), as_json=as_json)
+
+
+def _left_out(manifest: "Manifest") -> str:
+    options = manifest.options
+    takers = [
+        option
+        for option, taken in (("--include-logs", options.include_logs), ("--include-cache", options.include_cache))
+        if not taken
+    ]
+    names = listed([text.plain(name) for name in manifest.excluded_data])
+    return f"without the rows of {names} ({' and '.join(takers)} {'takes' if len(takers) == 1 else 'take'} them)"
 
 
 def verify(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False) -> None:
@@ -78,7 +108,7 @@ def verify(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False) 
         **views.backup_row(found),
         "verified": True,
         "objects": len(manifest.objects),
-        "entries": contents.entries,
+        "entries": len(contents.entries),
         "tables": len(contents.tables),
         "message": message,
     }
@@ -104,14 +134,42 @@ def _set_hold(session: Session, backup_id: int, *, held: bool, as_json: bool) ->
 
 def delete(ctx: typer.Context, backup_id: BackupId, *, yes: Yes = False, as_json: AsJson = False) -> None:
     """Remove a backup from the storage for good."""
+    from pgproof.domain.backup import BackupStatus, tombstone
+    from pgproof.entrypoints.cli import views
+    from pgproof.services.deleting import check_here
+
     session: Session = ctx.obj
     with session.app() as app:
+        now = app.clock.now()
         doomed = app.catalog.get_backup(backup_id)
+        tombstone(doomed, BackupStatus.DELETED, now)  # refuses what the deletion itself would refuse
+        check_here(app.storage, doomed)
+        place = _place_of(app, doomed.database)
+        whose = in_quotes(doomed.database) + (f" ({place.with_role})" if place is not None else "")
+        left = [one for one in app.catalog.present_backups() if one.database == doomed.database and one.usable]
         intent = (
-            f"backup {doomed.id} of {text.plain(doomed.database)}, taken "
-            f"{text.moment(doomed.created_at, app.settings.timezone)}, is to be deleted for good"
+            f"backup {doomed.id} of {whose}, taken {text.moment(doomed.taken_at, app.settings.timezone)}, "
+            f"is to be deleted for good from {doomed.storage_url}"
         )
-        session.confirm(doomed.database, intent, yes=yes, as_json=as_json)
+        last = [one.id for one in left] == [doomed.id]
+        details = ["It is the LAST usable backup of that database."] if last else []
+        session.confirm(doomed.database, intent, details=details, yes=yes, as_json=as_json)
         deleted = app.backups.delete(backup_id)
-    message = f"backup {deleted.id} of {text.plain(deleted.database)} is deleted"
-    session.show({"id": deleted.id, "status": deleted.status.value, "message": message}, message, as_json=as_json)
+    message = f"backup {deleted.id} of {whose} is deleted from {deleted.storage_url}"
+    document = {
+        "id": deleted.id,
+        "status": deleted.status.value,
+        "database": deleted.database,
+        "storage_url": deleted.storage_url,
+        "server": None if place is None else views.place(place),
+        "message": message,
+    }
+    session.show(document, message, as_json=as_json)
+
+
+def _place_of(app: "App", name: str) -> "ConnectionInfo | None":
+    """Where a database is. A deletion goes on without knowing: it may be forgotten, or its password's key lost."""
+    try:
+        return app.catalog.get_database(name).connection
+    except (NotFound, ConfigurationError):
+        return None

@@ -1,104 +1,146 @@
 """`restore` and `undo`: putting a backup in the place of a live database, and taking that back."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
+from pgproof.domain.errors import InvalidInput
 from pgproof.domain.restore import RestoreMode
-from pgproof.entrypoints.cli import text
+from pgproof.domain.wording import in_quotes
 from pgproof.entrypoints.cli.options import AsJson, BackupId, Yes
 from pgproof.entrypoints.cli.session import Session
 
-if TYPE_CHECKING:
-    from datetime import tzinfo
 
-    from pgproof.domain.restore import Restore
+class Mode(StrEnum):
+    """The modes as words of a command line."""
+
+    SWAP = "swap"
+    IN_PLACE = "in-place"
+    NEW_DATABASE = "new-database"
 
 
 def restore(
     ctx: typer.Context,
     backup_id: BackupId,
-    mode: Annotated[RestoreMode, typer.Option(help="Where the backup is restored to.")] = RestoreMode.SWAP,
+    mode: Annotated[
+        Mode, typer.Option(help="swap: build beside the live database, then swap. in-place: replace its contents.")
+    ] = Mode.SWAP,
+    target: Annotated[
+        str | None, typer.Option("--to", metavar="NAME", help="Name of the database that new-database makes.")
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", "-t", metavar="NAME", help="Only this table, such as public.orders; repeatable."),
+    ] = None,
+    schema: Annotated[
+        list[str] | None,
+        typer.Option("--schema", "-n", metavar="NAME", help="Only the tables of this schema; repeatable."),
+    ] = None,
+    map_role: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Give what belongs or is granted to OLD to the role NEW; repeatable."),
+    ] = None,
+    tablespace: Annotated[str | None, typer.Option(metavar="NAME", help="Put everything into this tablespace.")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Processes that restore at once.")] = None,
     *,
+    no_owner: Annotated[bool, typer.Option("--no-owner", help="Let our role own everything.")] = False,
+    no_acl: Annotated[bool, typer.Option("--no-acl", help="Leave out all grants.")] = False,
+    keep_existing: Annotated[
+        bool, typer.Option("--keep-existing", help="Refuse if the live database holds anything.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also onto an older server than the backup's.")] = False,
     no_safety_backup: Annotated[
         bool, typer.Option("--no-safety-backup", help="Do not back up the live database first.")
     ] = False,
     no_analyze: Annotated[
         bool, typer.Option("--no-analyze", help="Do not collect statistics before the swap.")
     ] = False,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Processes that restore at once.")] = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Restore a backup beside the live database, then swap."""
+    """Restore a backup: swap, in place, or a new database."""
     from pgproof.domain.restore import RestoreOptions
-    from pgproof.entrypoints.cli import views
+    from pgproof.entrypoints.cli import restore_text, views
+    from pgproof.services.forecast import come_back_empty, foresee_restore
 
     session: Session = ctx.obj
     with session.app() as app:
+        zone = app.settings.timezone
         options = RestoreOptions(
-            mode=mode,
+            mode=RestoreMode(mode.value.replace("-", "_")),
             create_safety_backup=not no_safety_backup,
             run_analyze=not no_analyze,
             parallel_jobs=app.settings.parallel_jobs if jobs is None else jobs,
+            drop_existing=not keep_existing,
+            target_database=target,
+            tables=tuple(table or ()),
+            schemas=tuple(schema or ()),
+            no_owner=no_owner,
+            no_acl=no_acl,
+            role_map=_role_map(map_role or ()),
+            tablespace=tablespace,
+            force=force,
         )
-        source = app.catalog.get_backup(backup_id)
-        taken = text.moment(source.created_at, app.settings.timezone)
-        intent = (
-            f"the database {text.plain(source.database)} is to be replaced by backup {source.id} of {taken}; "
-            + ("it is not backed up first" if no_safety_backup else "it is backed up first")
-            + f" and kept for an undo for {text.count(app.settings.undo_hours, 'hour')}"
-        )
-        session.confirm(source.database, intent, yes=yes, as_json=as_json)
+        forecast = foresee_restore(app.catalog, app.storage, app.server, app.databases, backup_id, options)
+        if options.mode is not RestoreMode.NEW_DATABASE:  # that one takes nothing away
+            session.confirm(
+                forecast.database.name,
+                restore_text.intent(forecast, options, zone),
+                details=restore_text.details(forecast, options, app.settings.undo_hours),
+                yes=yes,
+                as_json=as_json,
+            )
         with session.observer(app.clock, as_json=as_json) as observer:
             done = app.restores.restore(backup_id, options, observer)
-        zone = app.settings.timezone
-    session.show(views.restore_row(done), _report(done, zone), as_json=as_json)
+        now = app.clock.now()
+    document = {
+        **views.restore_row(done),
+        "server": views.place(forecast.place),
+        "excluded_data": list(come_back_empty(forecast.manifest, options)),
+        "message": restore_text.summary(done, forecast),
+    }
+    session.show(document, restore_text.report(done, forecast, now, zone), as_json=as_json)
+
+
+def _role_map(given: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    for old, sign, new in pairs:
+        if not (old and sign and new):
+            raise InvalidInput(f"{in_quotes(old + sign + new)} maps no role", hint="Write --map-role OLD=NEW.")
+    return {old: new for old, _, new in pairs}
 
 
 def undo(
     ctx: typer.Context,
-    restore_id: Annotated[int, typer.Argument(metavar="RESTORE_ID", help="The number that `restore` printed.")],
+    restore_id: Annotated[
+        int, typer.Argument(metavar="RESTORE_ID", help="The restore's number, as `pgproof list --restores` shows it.")
+    ],
     *,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Put back the database that a restore replaced."""
-    from pgproof.entrypoints.cli import views
+    from pgproof.entrypoints.cli import restore_text, views
+    from pgproof.services.forecast import foresee_undo
 
     session: Session = ctx.obj
     with session.app() as app:
-        done = app.catalog.get_restore(restore_id)
-        intent = (
-            f"restore {done.id} of the database {text.plain(done.database)} is to be undone: what was there before "
-            f"the restore comes back, and what is there now stays beside it as {text.plain(done.shadow_database)}"
+        forecast = foresee_undo(app.catalog, app.server, app.databases, restore_id)
+        session.confirm(
+            forecast.restore.database,
+            restore_text.undo_intent(forecast, app.settings.timezone),
+            details=restore_text.undo_details(forecast),
+            yes=yes,
+            as_json=as_json,
         )
-        session.confirm(done.database, intent, yes=yes, as_json=as_json)
         with session.observer(app.clock, as_json=as_json) as observer:
-            undone = app.restores.undo(restore_id, observer)
-    message = f"restore {undone.id} is undone: {text.plain(undone.database)} is as it was before the restore"
-    session.show(
-        {**views.restore_row(undone), "success": True, "message": message},
-        f"{message}\nrestore again with: pgproof restore {undone.backup_id}",
-        as_json=as_json,
-    )
-
-
-def _report(done: "Restore", zone: "tzinfo") -> str:
-    summary = (
-        f"backup {done.backup_id} is restored: {text.plain(done.database)} holds exactly what it held then "
-        f"({text.duration(done.duration_seconds)})"
-    )
-    lines = [summary]
-    timings = dict(done.timings)
-    refused = timings.pop("refused", None)
-    if timings:
-        steps = ", ".join(f"{step.replace('_', ' ')} {seconds:.2f} s" for step, seconds in timings.items())
-        lines.append(f"steps: {steps}")
-    if refused is not None:
-        lines.append(f"the live database refused connections for {refused:.2f} s")
-    if done.safety_backup_id is not None:
-        lines.append(f"what was there before is backup {done.safety_backup_id}")
-    if done.undo_until is not None:
-        lines.append(f"until {text.moment(done.undo_until, zone)} undo it with: pgproof undo {done.id}")
-    return "\n".join(lines)
+            done = app.restores.undo(restore_id, observer)
+    message = restore_text.undone(done, forecast)
+    document = {**views.restore_row(done), "server": views.place(forecast.place), "success": True, "message": message}
+    lines = [message]
+    if done.kept_database is not None:
+        lines.append(f"what the restore had brought stays beside it as {in_quotes(done.kept_database)}")
+    lines.append(f"restore again with: pgproof restore {done.backup_id}")
+    session.show(document, "\n".join(lines), as_json=as_json)

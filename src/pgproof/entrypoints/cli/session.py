@@ -1,13 +1,15 @@
 """What one run of the command line needs of its process and of the world."""
 
+import getpass
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pgproof.domain.errors import InvalidInput
+from pgproof.domain.errors import Cancelled, InvalidInput
+from pgproof.domain.wording import plain
 
 if TYPE_CHECKING:  # these are slow to import, and `--help` needs none of them
     from pgproof.bootstrap import App
@@ -40,6 +42,7 @@ class Session:
     stderr: TextIO
     load: "Callable[[], Settings]" = _load_settings
     open: "Callable[[Settings], AbstractContextManager[App]]" = _open_app
+    ask_secret: Callable[[str, TextIO], str] = getpass.getpass
     at_work: bool = False
     debug: bool = False
 
@@ -85,7 +88,11 @@ class Session:
 
         if as_json:
             return progress.nobody()
-        return progress.bars(self.stderr) if self.stderr.isatty() else progress.lines(self.stderr, clock)
+        if not self.stderr.isatty():
+            return progress.lines(self.stderr, clock)
+        from pgproof.entrypoints.cli.bars import bars
+
+        return bars(self.stderr)
 
     def tell(self, line: str) -> None:
         """Write one line of a longer story to standard output."""
@@ -105,20 +112,55 @@ class Session:
         self.stderr.flush()
 
     def confirm(
-        self, name: str, intent: str, *, yes: bool, as_json: bool, asked: str = "the name of the database"
+        self,
+        name: str,
+        intent: str,
+        *,
+        details: Sequence[str] = (),
+        yes: bool,
+        as_json: bool,
+        asked: str = "the name of the database",
     ) -> None:
-        """Go on only if the person types `name`, or said yes beforehand. Raises `InvalidInput`."""
+        """Go on only if the person types `name`, or said yes beforehand.
+
+        `details` are whole sentences. Raises `InvalidInput`, and `Cancelled` for Ctrl-C.
+        """
         if yes:
             return
         if as_json or not (self.stdin.isatty() and self.stderr.isatty()):
+            why = "with --json nobody is asked" if as_json else "there is no terminal to ask on"
             raise InvalidInput(
-                f"{intent}: that needs a confirmation, and there is no terminal to ask on",
+                f"{intent}: that needs a confirmation, and {why}",
                 hint="Add --yes to go ahead without being asked.",
             )
-        self.stderr.write(f"{intent}.\nType {asked} ({name}) to go ahead: ")
-        self.stderr.flush()
-        if self.stdin.readline().strip() != name.strip():
+        shown = plain(name)
+        explanation = "".join(f"{line}\n" for line in (f"{intent}.", *details))
+        typed = self._answer(lambda: self._ask(f"{explanation}Type {asked} ({shown}) to go ahead: "))
+        if typed.strip() not in (name.strip(), shown):
             raise InvalidInput(f"that is not {asked}; nothing was done", hint="Add --yes to skip this.")
+
+    def read_secret(self, prompt: str) -> str:
+        """A line of standard input; on a terminal it is asked for, and not shown. Raises `Cancelled`."""
+        if not self.stdin.isatty():
+            return self.stdin.readline().strip()
+        return self._answer(lambda: self.ask_secret(prompt, self.stderr)).strip()
+
+    def _ask(self, question: str) -> str:
+        self.stderr.write(question)
+        self.stderr.flush()
+        typed = self.stdin.readline()
+        if not typed.endswith("\n"):
+            self.stderr.write("\n")
+        return typed
+
+    def _answer(self, read: Callable[[], str]) -> str:
+        try:
+            return read()
+        except KeyboardInterrupt:
+            self.stderr.write("\n")
+            raise Cancelled("interrupted at the question; nothing was done") from None
+        except EOFError:
+            return ""
 
 
 def _to_json(document: Mapping[str, Any], indent: int | None = None) -> str:

@@ -5,24 +5,16 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
+from pgproof.domain import wording
+
 NOTHING = "-"
 _MINUTE = 60
 _HOUR = 3600
-_STEP = 1024
 
 
 def size(count: int | None) -> str:
-    """Bytes as "148.3 MB"; units are powers of 1024, as PostgreSQL shows them."""
-    if count is None:
-        return NOTHING
-    if count < _STEP:
-        return f"{count} bytes"
-    amount, unit = count / _STEP, "kB"
-    for larger in ("MB", "GB", "TB"):
-        if amount < _STEP:
-            break
-        amount, unit = amount / _STEP, larger
-    return f"{amount:.1f} {unit}"
+    """Bytes as "148.3 MB"; a dash where nobody knows."""
+    return NOTHING if count is None else wording.size(count)
 
 
 def duration(seconds: int | float | None) -> str:
@@ -43,10 +35,8 @@ def moment(when: datetime | None, zone: tzinfo) -> str:
 
 
 def plain(text: str | None) -> str:
-    """Text of somebody else without characters that could steer a terminal."""
-    if not text:
-        return NOTHING
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    """Text of somebody else without characters that could steer a terminal; a dash where there is none."""
+    return wording.plain(text) if text else NOTHING
 
 
 def quoted(name: str) -> str:
@@ -56,7 +46,7 @@ def quoted(name: str) -> str:
 
 def count(number: int, noun: str) -> str:
     """A number with its noun: 1 table, 2,000 tables."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return wording.counted(number, noun)
 
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:

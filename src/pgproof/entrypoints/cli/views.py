@@ -1,13 +1,13 @@
 """Values of the domain as the JSON objects of the API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pgproof.domain.backup import Backup
-from pgproof.domain.database import Database
+from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.manifest import Manifest
 from pgproof.domain.restore import Restore, RestoreStatus
 from pgproof.services.ports import BackupStats
@@ -30,12 +30,18 @@ def backup_row(backup: Backup) -> dict[str, Any]:
         "duration_seconds": backup.duration_seconds,
         "description": backup.description,
         "trigger_source": backup.trigger_source.value,
+        "proven_at": _time(backup.proven_at),
     }
 
 
-def backup_created(backup: Backup, message: str) -> dict[str, Any]:
+def backup_created(backup: Backup, manifest: Manifest, message: str) -> dict[str, Any]:
     """The answer to a request for a backup that is done."""
-    return {**backup_row(backup), **_archive(backup), "message": message}
+    return {
+        **backup_row(backup),
+        **_archive(backup),
+        "excluded_data": list(manifest.excluded_data),
+        "message": message,
+    }
 
 
 def backup_whole(backup: Backup, manifest: Manifest | None, restores: list[Restore]) -> dict[str, Any]:
@@ -62,10 +68,19 @@ def backup_whole(backup: Backup, manifest: Manifest | None, restores: list[Resto
 
 def restore_row(restore: Restore) -> dict[str, Any]:
     """A restore, as its answer and as an element of lists."""
+    options = restore.options
     return {
         "restore_id": restore.id,
         "backup_id": restore.backup_id,
         "database": restore.database,
+        "dbname": restore.dbname,
+        "mode": options.mode.value,
+        "target_database": options.target_database,
+        "tables": list(options.tables),
+        "schemas": list(options.schemas),
+        "no_owner": options.no_owner,
+        "no_acl": options.no_acl,
+        "role_map": dict(options.role_map),
         "success": restore.status is RestoreStatus.COMPLETED,
         "status": restore.status.value,
         "step": restore.step.value,
@@ -73,9 +88,10 @@ def restore_row(restore: Restore) -> dict[str, Any]:
         "completed_at": _time(restore.completed_at),
         "duration_seconds": restore.duration_seconds,
         "safety_backup_id": restore.safety_backup_id,
-        "analyzed": restore.options.run_analyze,
+        "analyzed": options.run_analyze,
         "timings": dict(restore.timings),
         "previous_database": restore.previous_database,
+        "kept_database": restore.kept_database,
         "undo_until": _time(restore.undo_until),
         "databases_dropped_at": _time(restore.databases_dropped_at),
         "error_message": restore.error_message,
@@ -94,17 +110,19 @@ def stats(found: BackupStats, retention_days: int, directory: str) -> dict[str, 
     }
 
 
+def place(connection: ConnectionInfo) -> dict[str, Any]:
+    """Where a database is and who we are there, without a password."""
+    return {
+        "host": connection.host,
+        "port": connection.port,
+        "user": connection.user,
+        "dbname": connection.dbname,
+    }
+
+
 def database_row(database: Database) -> dict[str, Any]:
     """A registered database, without its password."""
-    place = database.connection
-    return {
-        "name": database.name,
-        "host": place.host,
-        "port": place.port,
-        "user": place.user,
-        "dbname": place.dbname,
-        "options": dict(place.options),
-    }
+    return {"name": database.name, **place(database.connection), "options": dict(database.connection.options)}
 
 
 def _archive(backup: Backup) -> dict[str, Any]:
@@ -132,8 +150,11 @@ def _manifest(manifest: Manifest) -> dict[str, Any]:
         "started_at": _time(manifest.started_at),
         "completed_at": _time(manifest.completed_at),
         "rows": held.rows,
+        "fingerprint": held.level.value,
         "tables": dict(sorted(held.tables.items())),
+        "digests": dict(sorted(held.digests.items())),
         "schema_only": sorted(held.schema_only),
+        "excluded_data": list(manifest.excluded_data),
         "sequences": {name: asdict(position) for name, position in sorted(held.sequences.items())},
         "extensions": dict(sorted(held.extensions.items())),
         "large_objects": held.large_objects,
@@ -152,6 +173,11 @@ def _rounded(count: int | None, unit: int, digits: str) -> float | None:
     if count is None:
         return None
     return float((Decimal(count) / unit).quantize(Decimal(digits), ROUND_HALF_UP))
+
+
+def restores(found: Sequence[Restore]) -> dict[str, Any]:
+    """A list of restores."""
+    return {"restores": [restore_row(restore) for restore in found]}
 
 
 def listing(backups: list[Backup]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from pgproof.adapters.libpq import own_defaults
 from pgproof.domain.database import ConnectionInfo
 
 _RELATIONS = """
@@ -35,10 +36,10 @@ Contents = Mapping[str, TableContent]
 @contextmanager
 def connected(place: ConnectionInfo) -> "Iterator[psycopg.Connection[tuple[Any, ...]]]":
     """An autocommit session that is closed at the end: a swap waits for nobody."""
-    password = place.password.reveal() if place.password else None
-    with psycopg.connect(
-        host=place.host, port=place.port, user=place.user, password=password, dbname=place.dbname, autocommit=True
-    ) as session:
+    said: dict[str, Any] = {"host": place.host, "port": place.port, "user": place.user, "dbname": place.dbname}
+    if place.password:
+        said["password"] = place.password.reveal()
+    with psycopg.connect(autocommit=True, **{**own_defaults(said), **said}) as session:
         yield session
 
 

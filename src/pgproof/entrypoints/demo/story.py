@@ -170,8 +170,7 @@ def _back_up(story: _Story, app: "App") -> int:
     def back_up() -> str:
         database = app.databases.resolve(None)
         options = BackupOptions(description="the demonstration's backup")
-        wanted = app.backups.request(database, options, BackupTrigger.MANUAL_CLI)
-        backup = app.backups.take(wanted.id, _Unwatched(), database=database)
+        backup = app.backups.back_up(database, options, BackupTrigger.MANUAL_CLI, _Unwatched())
         taken.append(backup.id)
         size, whole = (backup.file_size or 0) / 1024**2, (backup.database_size_bytes or 0) / 1024**2
         return f"backup {backup.id}: {size:.1f} MB from a database of {whole:.1f} MB\n{backup.file_path}"

@@ -5,35 +5,38 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.backup import Backup
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import FingerprintMismatch
 from pgproof.domain.fingerprint import differences
+from pgproof.domain.manifest import Manifest
 from pgproof.domain.tuning import restore_settings
+from pgproof.domain.wording import counted
 from pgproof.services import contents
 from pgproof.services.dump_progress import TableProgress
+from pgproof.services.job_log import JobLog
 from pgproof.services.measured import Measured
 from pgproof.services.ports import RestoreRequest, Watch
 from pgproof.services.restoring.preflight import Plan
-from pgproof.services.restoring.work import Work
+from pgproof.services.restoring.work import Work, World
 
 _OWN_SCHEMA = "pgproof"
 
 
 @contextmanager
-def staged(work: Work, plan: Plan) -> Iterator[Path]:
+def staged(world: World, log: JobLog, backup: Backup, manifest: Manifest) -> Iterator[Path]:
     """The archive where tools can read it, its checksum proven. Raises `ChecksumMismatch`."""
-    manifest, storage = plan.manifest, work.world.storage
-    archive = manifest.archive
-    key = f"{work.backup.folder}/{archive.name}"
+    storage, archive = world.storage, manifest.archive
+    key = f"{backup.folder}/{archive.name}"
     direct = archive.compression is Compression.NONE and manifest.options.format is ArchiveFormat.CUSTOM
     path = storage.local_path(key) if direct else None
     if path is not None:
-        contents.check_object(storage, work.backup.folder, archive)
-    work.log.update(part="unpack", bytes_total=archive.size)
-    stored = Measured(storage.read(key), lambda size: work.log.update(bytes_done=size))
+        contents.check_object(storage, backup.folder, archive)
+    log.update(part="unpack", bytes_total=archive.size)
+    stored = Measured(storage.read(key), lambda size: log.update(bytes_done=size))
     with (
-        closing(work.world.streams.decompress(stored, archive.compression)) as stream,
-        work.world.tools.stage(stream, manifest.options.format, path) as place,
+        closing(world.streams.decompress(stored, archive.compression)) as stream,
+        world.tools.stage(stream, manifest.options.format, path) as place,
     ):
         if path is None:
             contents.compare(key, archive, stored)
@@ -79,8 +82,9 @@ def compare(work: Work, plan: Plan, target: ConnectionInfo) -> None:
         # Beside the chosen tables stand what they use, and sequences that belong to none.
         found = tuple(one for one in found if one.kind == "table" and one.expected is not None)
     if found:
+        places = f"{counted(len(found), 'place')}: {'; '.join(map(str, found[:3]))}"
         raise FingerprintMismatch(
-            f"what came back differs from what was there in {len(found)} places: {'; '.join(map(str, found[:3]))}",
+            f"what came back differs from what was there in {places}",
             hint="The live database was not touched. Verify the backup, see the log, or restore another one.",
             facts={"differences": [str(difference) for difference in found]},
         )

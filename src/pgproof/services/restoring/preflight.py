@@ -1,6 +1,6 @@
 """Everything that would make a restore fail, found before anything is made."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pgproof.domain.archive import MANIFEST
@@ -140,23 +140,30 @@ def _check_roles_and_extensions(work: Work, maintenance: ConnectionInfo, found: 
     if not roles and not extensions:
         return
     missing = [*(f"role {role}" for role in roles), *(f"extension {name}" for name in extensions)]
-    statements = " ".join('CREATE ROLE "{}";'.format(role.replace('"', '""')) for role in roles)
-    where = work.world.storage.local_path(f"{work.backup.folder}/{MANIFEST}")
-    folder = work.backup.folder if where is None else str(where.parent)
     mending = [
-        "The backup holds their definitions; as a superuser (roles that exist give errors that can be ignored): "
-        f"{load_globals(manifest, folder, maintenance, found)}"
-        if roles
-        else "",
-        f"Or make them by hand: {statements}" if roles else "",
-        "Or restore without owners and grants: --no-owner --no-acl." if roles else "",
-        f"Install on the server: {', '.join(extensions)}." if extensions else "",
+        *(_ways_to_roles(work, maintenance, found, manifest, roles) if roles else ()),
+        *([f"Install on the server: {', '.join(extensions)}."] if extensions else []),
     ]
     raise RestoreFailed(
         f"the server lacks what the backup needs: {', '.join(missing)}",
-        hint=" ".join(part for part in mending if part),
+        hint=" ".join(mending),
         facts={"roles": roles, "extensions": extensions},
     )
+
+
+def _ways_to_roles(
+    work: Work, maintenance: ConnectionInfo, found: Server, manifest: Manifest, roles: Sequence[str]
+) -> Iterator[str]:
+    if set(roles) - set(work.restore.options.role_map.values()):
+        where = work.world.storage.local_path(f"{work.backup.folder}/{MANIFEST}")
+        folder = work.backup.folder if where is None else str(where.parent)
+        command = load_globals(manifest, folder, maintenance, found)
+        yield f"The backup has their definitions; as a superuser (what exists gives errors to be ignored): {command}"
+        yield "Or by hand:"
+    else:
+        yield "Run there:"
+    yield from ('CREATE ROLE "{}";'.format(role.replace('"', '""')) for role in roles)
+    yield "Or give what is theirs to others (--map-role OLD=NEW), or leave out owners and grants (--no-owner --no-acl)."
 
 
 def _properties(manifest: Manifest, options: RestoreOptions, server: Server) -> DatabaseProperties:

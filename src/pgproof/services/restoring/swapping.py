@@ -17,7 +17,7 @@ def build(work: Work, plan: Plan) -> None:
     server.check_properties(work.database.connection, name, plan.properties)
     server.apply_settings(work.database.connection, name, plan.properties)
     work.begin(RestoreStep.LOAD)
-    with loading.staged(work, plan) as place:
+    with loading.staged(work.world, work.log, work.backup, plan.manifest) as place:
         request = loading.request(work, plan, place, shadow)
         work.world.tools.restore(plan.client, request, loading.watch(work, plan))
     for index in server.validate_indexes(shadow):

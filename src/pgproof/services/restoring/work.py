@@ -55,13 +55,18 @@ class Work:
         check_restore_is_ours(self.world.catalog, self.restore, self.database)
         timings = self.timings()
         self._begun_at = self.world.clock.monotonic()
-        self.note(step=step, timings=timings)
+        self.restore = replace(self.restore, step=step, timings=timings)
+        save_if_ours(self.world.catalog, self.restore)
         self.log.step(step)
 
     def note(self, **changes: Any) -> None:
         """Change the record. Raises `WorkerLost` if somebody else has settled it."""
         self.restore = replace(self.restore, **changes)
-        save_if_ours(self.world.catalog, self.restore)
+        if self.restore.step is RestoreStep.SWAP:
+            # The names may have changed: that is recorded, whatever somebody else made of it before.
+            self.world.catalog.save_restore(self.restore)
+        else:
+            save_if_ours(self.world.catalog, self.restore)
 
     def timings(self) -> dict[str, float]:
         """Seconds of every step, the present one until now included."""

@@ -16,6 +16,7 @@ _STATEMENTS = (
     CREATE INDEX idx_unfinished_deletions ON pgproof.backup_jobs (deletion_started_at)
     WHERE deletion_started_at IS NOT NULL AND status NOT IN ('expired', 'deleted')
     """,
+    "CREATE INDEX idx_backups_of_database ON pgproof.backup_jobs (database)",
     """
     CREATE OR REPLACE VIEW pgproof.backup_jobs_recent AS
     SELECT id, filename, file_size, status, trigger_source, created_at, duration_seconds, created_by_id

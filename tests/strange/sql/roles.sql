@@ -1,4 +1,4 @@
--- Roles and a tablespace of the strange database. They belong to the server, so this may run again.
+-- Roles of the strange database. They belong to the server, so this may run again.
 -- Fixed names: pg_dump writes them out, and what was dumped on one server is restored on another.
 
 DO $do$

@@ -1,0 +1,1 @@
+"""Restore tests, part by part: what is lacking, roles, the load, the comparison."""
