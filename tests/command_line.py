@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +18,14 @@ from pgproof.domain.fingerprint import Fingerprint
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.domain.properties import DatabaseProperties
 from pgproof.domain.restore import Restore, RestoreOptions, RestoreStatus
+from pgproof.domain.restore_test import (
+    RestoreTest,
+    RestoreTestOutcome,
+    RestoreTestStatus,
+    RestoreTestStep,
+    Verdict,
+    proven,
+)
 from pgproof.entrypoints.cli.app import run
 from pgproof.entrypoints.cli.session import Session
 from pgproof.services.databases import DatabaseService
@@ -156,6 +164,33 @@ class FakeRestores:
         return undone
 
 
+@dataclass
+class FakeRestoreTests:
+    """Restore tests that end at once with `verdict`."""
+
+    catalog: MemoryCatalog
+    verdict: Verdict = field(default_factory=lambda: Verdict(RestoreTestOutcome.PASSED))
+
+    def test(self, backup_id: int, observer: Observer) -> RestoreTest:
+        made = self.catalog.create_restore_test(self.catalog.get_backup(backup_id), NOW)
+        observer.step("load")
+        done = replace(
+            made,
+            status=RestoreTestStatus.COMPLETED,
+            step=RestoreTestStep.DONE,
+            completed_at=NOW + timedelta(seconds=2.5),
+            duration_seconds=2.5,
+            timings={"start_server": 1.25, "load": 1.0},
+            server="PostgreSQL 18.4, one of its own",
+            verdict=self.verdict,
+        )
+        self.catalog.save_restore_test(done)
+        self.catalog.change_backup(
+            backup_id, lambda one: replace(one, proven_at=proven(one, self.verdict, NOW + timedelta(days=1)))
+        )
+        return done
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one command line did."""
@@ -186,7 +221,9 @@ class CommandLine:
         self.clock = FakeClock()
         self.backups = FakeBackups(self.catalog, self.storage)
         self.restore_failure: BaseException | None = None
+        self.embedded: ConnectionInfo | None = None
         self.asked: list[str] = []
+        self.restore_tests = FakeRestoreTests(self.catalog)
         self.settled: tuple[str, ...] = ()
         self._folder = folder
         self._environ = dict(environ or {})
@@ -222,7 +259,9 @@ class CommandLine:
     def open_app(self, settings: Settings) -> "Iterator[App]":
         self.opened += 1
         server = cast("PostgresServer", self.server)
-        databases = DatabaseService(self.catalog, server, cast("PostgresTools", None), settings.first_database)
+        databases = DatabaseService(
+            self.catalog, server, cast("PostgresTools", None), settings.first_database, self.embedded
+        )
         expiry = ExpiryService(
             catalog=self.catalog,
             storage=self.storage,
@@ -242,6 +281,7 @@ class CommandLine:
             backups=self.backups,
             restores=FakeRestores(self.catalog, self.server, settings.undo_hours, self.restore_failure),
             expiry=expiry,
+            restore_tests=self.restore_tests,
             settled=self.settled,
         )
         yield cast("App", app)

@@ -1,14 +1,17 @@
 """A whole pgproof per test: catalog, storage, services, wired as a user gets them."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 
 from pgproof.bootstrap import App, open_app
 from pgproof.services.ports import Progress
 from pgproof.settings import load_settings
+from tests.e2e.command_line import CommandLine, filled
 from tests.servers import Server, to_url
 
 
@@ -57,3 +60,17 @@ def make_app(tmp_path: Path, server18: Server) -> Iterator[Callable[..., App]]:
 @pytest.fixture
 def app(make_app: Callable[..., App]) -> App:
     return make_app()
+
+
+@pytest.fixture
+def pgproof(server18: Server, tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path, server18, filled(server18))
+
+
+@pytest.fixture
+def _logs_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers, root.level = handlers, level

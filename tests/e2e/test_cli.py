@@ -1,98 +1,22 @@
 """The command line against real servers: the main path, and bad input that leaves nothing half-made."""
 
-import io
 import json
-import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-import structlog
-from psycopg import sql
 
-from pgproof.domain.database import ConnectionInfo
-from pgproof.entrypoints.cli.app import run
-from pgproof.entrypoints.cli.session import Session
-from pgproof.settings import load_settings
-from tests.command_line import Outcome
+from tests.e2e.command_line import CommandLine, filled
 from tests.servers import Server, connect, to_url
 
+pytestmark = pytest.mark.usefixtures("_logs_as_before")
+
 PATIENCE = 60  # seconds until a test gives up waiting for something that must happen
-
-
-class CommandLine:
-    """`pgproof` on one real database, with a catalog and a storage of its own."""
-
-    def __init__(self, folder: Path, server: Server, database: ConnectionInfo, **environ: str) -> None:
-        self.folder = folder
-        self.server = server
-        self.database = database
-        self.storage = folder / "backups"
-        password = database.password.reveal() if database.password else ""
-        self.environ = {
-            "BACKUP_HOME": str(folder / "home"),
-            "BACKUP_DIR": str(self.storage),
-            "BACKUP_CATALOG_URL": to_url(server.create_database()),
-            "BACKUP_POSTGRES_HOST": database.host,
-            "BACKUP_POSTGRES_PORT": str(database.port),
-            "BACKUP_POSTGRES_USER": database.user,
-            "BACKUP_POSTGRES_PASSWORD": password,
-            "BACKUP_POSTGRES_DB": database.dbname,
-            **environ,
-        }
-
-    def __call__(self, *argv: str, **environ: str) -> Outcome:
-        out, err = io.StringIO(), io.StringIO()
-        environment = {**self.environ, **environ}
-        session = Session(io.StringIO(), out, err, lambda: load_settings(environment, self.folder))
-        return Outcome(run(argv, session), out.getvalue(), err.getvalue())
-
-    def fails(self, status: int, *argv: str, **environ: str) -> Outcome:
-        """Run a command that must fail with a status, an explanation and a hint."""
-        done = self(*argv, "--json", **environ)
-        assert done.status == status, done.err
-        assert done.error["detail"]
-        assert done.error["hint"]
-        return done
-
-    def stored(self) -> list[str]:
-        return sorted(path.name for path in self.storage.rglob("*") if path.is_file())
-
-    def rows(self, table: str = "items") -> int:
-        count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
-        return int(self.server.sql(self.database, count)[0][0])
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers, root.level = handlers, level
-
-
-def filled(server: Server, name: str | None = None) -> ConnectionInfo:
-    database = server.create_database(name)
-    server.sql(
-        database,
-        "CREATE TABLE items (id serial PRIMARY KEY, name text)",
-        "INSERT INTO items (name) SELECT 'item ' || i FROM generate_series(1, 1000) AS i",
-        "CREATE TABLE audit_logs (line text)",
-        "INSERT INTO audit_logs VALUES ('secret doings')",
-    )
-    return database
-
-
-@pytest.fixture
-def pgproof(server18: Server, tmp_path: Path) -> CommandLine:
-    return CommandLine(tmp_path, server18, filled(server18))
 
 
 def test_the_main_path_there_and_back_again(server: Server, tmp_path: Path) -> None:
@@ -122,68 +46,6 @@ def test_the_main_path_there_and_back_again(server: Server, tmp_path: Path) -> N
     assert shown["manifest"]["tables"] == {"public.items": 1000}
     assert shown["manifest"]["schema_only"] == ["public.audit_logs"]
     assert [restore["restore_id"] for restore in shown["restores"]] == [restored["restore_id"]]
-
-
-def test_what_was_left_out_is_said_before_and_after(pgproof: CommandLine) -> None:
-    taken = pgproof("backup")
-    assert "without the rows of public.audit_logs (--include-logs and --include-cache take them)\n" in taken.out
-    restored = pgproof("restore", "1", "--yes")
-    assert "public.audit_logs comes back empty" in restored.out
-    assert "excluded_data" in (pgproof.storage / next(iter(pgproof.storage.rglob("manifest.json")))).read_text()
-    whole = pgproof("backup", "--include-logs", "--json").json
-    assert whole["excluded_data"] == []
-    assert "comes back empty" not in pgproof("restore", str(whole["id"]), "--yes").out
-
-
-def test_one_table_comes_back_in_place(pgproof: CommandLine) -> None:
-    taken = pgproof("backup", "--include-logs", "--json").json
-    pgproof.server.sql(pgproof.database, "DELETE FROM items", "INSERT INTO audit_logs VALUES ('newer doings')")
-    argv = ["--mode", "in-place", "--table", "public.items", "--yes", "--json"]
-    restored = pgproof("restore", str(taken["id"]), *argv).json
-    assert (restored["success"], restored["mode"], restored["tables"]) == (True, "in_place", ["public.items"])
-    assert (pgproof.rows(), pgproof.rows("audit_logs")) == (1000, 2), "the other table is as it was"
-    refused = pgproof.fails(5, "undo", str(restored["restore_id"]), "--yes")
-    assert f"pgproof restore {restored['safety_backup_id']} --mode in-place" in refused.error["hint"]
-    pgproof("restore", str(restored["safety_backup_id"]), "--mode", "in-place", "--yes")
-    assert pgproof.rows() == 0, "that is the way back"
-
-
-def test_a_new_database_is_made_beside_the_live_one_and_nobody_is_asked(pgproof: CommandLine) -> None:
-    taken = pgproof("backup", "--json").json
-    pgproof.server.sql(pgproof.database, "DELETE FROM items")
-    name = f"{pgproof.database.dbname}_copy"
-    done = pgproof("restore", str(taken["id"]), "--mode", "new-database", "--to", name)
-    assert done.status == 0, done.err
-    copy = pgproof.database.to_database(name)
-    assert pgproof.server.sql(copy, "SELECT count(*) FROM items") == [(1000,)]
-    assert pgproof.rows() == 0
-    pgproof.fails(5, "restore", str(taken["id"]), "--mode", "new-database", "--to", name)
-
-
-def test_a_database_that_was_lost_is_made_again(pgproof: CommandLine) -> None:
-    taken = pgproof("backup", "--json").json
-    pgproof.server.drop_database(pgproof.database.dbname)
-    restored = pgproof("restore", str(taken["id"]), "--yes")
-    assert restored.status == 0, restored.err
-    assert "what was there before" not in restored.out
-    assert pgproof.rows() == 1000
-
-
-def test_restores_are_found_again_with_the_way_back(pgproof: CommandLine) -> None:
-    taken = pgproof("backup", "--json").json
-    done = pgproof("restore", str(taken["id"]), "--yes", "--json").json
-    for shown in (pgproof("list", "--restores").out, pgproof("show", str(taken["id"])).out):
-        assert f"pgproof undo {done['restore_id']}" in shown
-        assert done["previous_database"] in shown
-
-
-def test_a_backup_folder_that_means_another_place_is_noticed(pgproof: CommandLine) -> None:
-    taken = pgproof("backup", "--json").json
-    other = str(pgproof.folder / "other")
-    for argv in (["verify"], ["show"], ["restore", "--yes"], ["delete", "--yes"]):
-        done = pgproof.fails(3, argv[0], str(taken["id"]), *argv[1:], BACKUP_DIR=other)
-        assert f"lies in {pgproof.storage.as_uri()}" in done.error["detail"]
-    assert "1 backup of the catalog lies elsewhere" in pgproof("doctor", BACKUP_DIR=other).out
 
 
 @pytest.mark.parametrize("argv", [["--format", "directory"], ["--compression", "gzip"], ["--compression-level", "0"]])
@@ -244,6 +106,28 @@ def test_the_doctor_finds_what_is_wrong_and_goes_on(pgproof: CommandLine) -> Non
     assert done.json["healthy"] is False
     outcomes = {(item["check"], item["outcome"]) for item in done.json["checks"]}
     assert {("storage", "fail"), ("rights", "fail"), ("catalog", "ok"), ("tools", "ok"), ("jobs", "ok")} <= outcomes
+
+
+def test_with_nothing_configured_several_databases_are_looked_at_and_none_is_guessed(pgproof: CommandLine) -> None:
+    nothing = {name: "" for name in pgproof.environ if name.startswith("BACKUP_POSTGRES_")}
+    other = pgproof.server.create_database()
+    assert pgproof("database", "add", "shop", to_url(pgproof.database), **nothing).status == 0
+    assert pgproof("backup", "--json", **nothing).json["database"] == "shop", "the only one is meant"
+    assert pgproof("database", "add", "other", to_url(other), **nothing).status == 0
+    refused = pgproof.fails(2, "backup", **nothing)
+    assert "2 are registered: other, shop" in refused.error["detail"]
+    looked_at = pgproof("doctor", **nothing).out
+    assert "database  other: PostgreSQL 18" in looked_at
+    assert "database  shop: PostgreSQL 18" in looked_at
+    assert "other: PostgreSQL" not in pgproof("doctor", "shop", **nothing).out
+
+
+def test_a_database_that_is_yet_to_be_restored_can_be_registered(pgproof: CommandLine) -> None:
+    lost = pgproof.database.to_database("lost_one")
+    done = pgproof("database", "add", "lost", to_url(lost))
+    assert done.status == 0
+    assert "its server has no such database" in done.out
+    pgproof.fails(10, "database", "add", "refused", to_url(lost).replace(f":{lost.port}/", ":1/"))
 
 
 def test_what_the_role_may_not_read_is_a_problem_of_postgresql(pgproof: CommandLine) -> None:

@@ -175,6 +175,26 @@ class TestPassed:
         )
         assert verdict_of(app.restore_tests.test(backup.id, Recorder())) == (PASSED, (), (), None)
 
+    def test_what_needs_the_rights_and_memberships_of_its_owner_comes_back_without_any_of_the_roles(
+        self, app: App, server18: Server, shop18: Database
+    ) -> None:
+        admin, reader, group = (
+            server18.create_role(attributes=kind).user for kind in ("SUPERUSER", "LOGIN", "NOLOGIN")
+        )
+        server18.sql(
+            shop18.connection,
+            f'GRANT "{group}" TO "{reader}"',
+            f'GRANT USAGE, CREATE ON SCHEMA app TO "{reader}"',
+            f'GRANT SELECT ON app.orders TO "{group}"',
+            "CREATE MATERIALIZED VIEW app.counted AS SELECT count(*) FROM app.orders",
+            f'ALTER MATERIALIZED VIEW app.counted OWNER TO "{reader}"',
+            "CREATE FUNCTION quiet() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+            "CREATE EVENT TRIGGER quiet ON ddl_command_end EXECUTE FUNCTION quiet()",
+            f'ALTER EVENT TRIGGER quiet OWNER TO "{admin}"',
+        )
+        backup = back_up(app, shop18)
+        assert verdict_of(app.restore_tests.test(backup.id, Recorder())) == (PASSED, (), (), None)
+
     def test_any_form_of_archive_can_be_tested(self, app: App, shop18: Database) -> None:
         for form in ArchiveFormat:
             for compression in (Compression.NONE, Compression.GZIP):

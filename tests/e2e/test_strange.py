@@ -4,6 +4,7 @@ value by value. What it holds, and what it cannot hold, stands in tests/strange.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from psycopg import sql
@@ -12,6 +13,7 @@ from pgproof.bootstrap import App
 from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.backup import Backup, BackupOptions, BackupTrigger
 from pgproof.domain.database import ConnectionInfo
+from pgproof.domain.errors import FingerprintMismatch
 from pgproof.domain.fingerprint import FingerprintLevel, differences
 from pgproof.domain.restore import RestoreMode, RestoreOptions
 from pgproof.services.contents import read_manifest
@@ -127,3 +129,39 @@ def test_a_backup_is_held_to_the_content_that_it_recorded(app: App, server18: Se
     manifest = read_manifest(app.storage, backup)
     (found,) = differences(manifest.fingerprint, app.server.fingerprint(other, FingerprintLevel.CONTENT))
     assert str(found).startswith("table public.t: expected content ")
+
+
+@pytest.mark.parametrize("mode", [RestoreMode.SWAP, RestoreMode.IN_PLACE])
+@pytest.mark.parametrize("tables", [(), ("public.t",)], ids=["whole", "one-table"])
+def test_a_restore_is_held_to_as_much_as_the_backup_recorded(
+    app: App, server18: Server, recorder: Recorder, mode: RestoreMode, tables: tuple[str, ...]
+) -> None:
+    if tables and mode is RestoreMode.SWAP:
+        mode = RestoreMode.NEW_DATABASE
+    place = server18.create_database()
+    server18.sql(place, "CREATE TABLE t (a int)", "INSERT INTO t VALUES (1)", "CREATE TABLE u (a int)")
+    for level in FingerprintLevel:
+        backup = back_up(app, place, recorder, level=level)
+        held = read_manifest(app.storage, backup).fingerprint
+        assert held.level is level
+        target = f"{place.dbname}_{level}" if mode is RestoreMode.NEW_DATABASE else None
+        options = replace(SWAP, mode=mode, tables=tables, target_database=target)
+        app.restores.restore(backup.id, options, recorder)
+        restored = place.to_database(target or place.dbname)
+        assert server18.sql(restored, "SELECT a FROM t") == [(1,)]
+
+
+def test_other_content_in_as_many_rows_fails_a_restore_and_changes_nothing(
+    app: App, server18: Server, recorder: Recorder
+) -> None:
+    place = server18.create_database()
+    server18.sql(place, "CREATE TABLE t (a int)", "INSERT INTO t VALUES (1), (2)")
+    backup = back_up(app, place, recorder)
+    path = Path(app.storage.url.removeprefix("file://")) / backup.folder / "manifest.json"
+    manifest = read_manifest(app.storage, backup)
+    digests = {"public.t": "1:1"}
+    path.write_text(replace(manifest, fingerprint=replace(manifest.fingerprint, digests=digests)).render())
+    for mode in (RestoreMode.SWAP, RestoreMode.IN_PLACE):
+        with pytest.raises(FingerprintMismatch, match="expected content 1:1, found content"):
+            app.restores.restore(backup.id, replace(SWAP, mode=mode), recorder)
+        assert server18.sql(place, "SELECT a FROM t ORDER BY 1") == [(1,), (2,)]

@@ -33,8 +33,8 @@ def work(app: App, request: Mapping[str, Any]) -> None:
     number = request["number"]
     match request["operation"]:
         case "backup":
-            wanted = app.backups.request(app.databases.resolve("shop"), BackupOptions(), BackupTrigger.MANUAL_CLI)
-            app.backups.take(wanted.id, Nobody())
+            shop = app.databases.resolve("shop")
+            app.backups.back_up(shop, BackupOptions(), BackupTrigger.MANUAL_CLI, Nobody())
         case "swap" | "safe swap":
             options = RestoreOptions(create_safety_backup=request["operation"] == "safe swap")
             app.restores.restore(number, options, Nobody())

@@ -292,15 +292,6 @@ def test_a_registered_database_gets_a_new_password(pgproof: CommandLine) -> None
     assert pgproof("database", "update", "nobody", "postgresql://app@db/nobody").status == 4
 
 
-def test_a_url_may_come_from_standard_input(pgproof: CommandLine) -> None:
-    done = pgproof("database", "add", "new", "-", "--json", typed="postgresql://me:geheim@db/new\n")
-    assert done.status == 0
-    assert done.json == {
-        "name": "new", "host": "db", "port": 5432, "user": "me", "dbname": "new", "options": {}, "exists": False,
-    }  # fmt: skip
-    assert pgproof.asked, "on a terminal it is asked for without being shown"
-
-
 @pytest.mark.parametrize(
     ("error", "status"),
     [

@@ -11,10 +11,12 @@ import structlog
 
 from pgproof.domain.backup import BackupStatus
 from pgproof.domain.database import ConnectionInfo
-from pgproof.domain.errors import DumpFailed
+from pgproof.domain.errors import Conflict, DumpFailed
 from pgproof.domain.secret import Secret, without_secrets
 from pgproof.entrypoints.cli.app import run
 from pgproof.entrypoints.cli.session import Session
+from pgproof.services.owning import owning_database
+from pgproof.services.ports import Lock
 from pgproof.settings import load_settings
 from tests.command_line import MANIFEST, CommandLine, Terminal
 
@@ -53,6 +55,17 @@ class TestBackup:
 
     def test_a_whole_backup_says_nothing_of_the_kind(self, pgproof: CommandLine) -> None:
         assert "without" not in pgproof("backup").out
+
+    def test_of_the_embedded_server_it_says_how_to_name_another(self, pgproof: CommandLine) -> None:
+        pgproof.embedded = ConnectionInfo("postgres", "/run/embedded", 5432, "postgres")
+        assert "embedded" not in pgproof("backup").out, "shop is the only one that somebody registered"
+        pgproof("database", "remove", "shop")
+        done = pgproof("backup")
+        assert "backup 4 of postgres is complete" in done.out
+        assert (
+            "that is the embedded server's own database: name another with `pgproof database add NAME URL`" in done.out
+        )
+        assert "embedded" not in pgproof("backup", "postgres").out, "whoever names it knows"
 
     def test_of_several_databases_one_must_be_named(self, pgproof: CommandLine) -> None:
         pgproof.catalog.add_database("other", ConnectionInfo("other", "db"))
@@ -142,8 +155,10 @@ class TestQuestions:
         assert pgproof.asked == []
 
     def test_on_a_terminal_a_url_is_asked_for_and_not_shown(self, pgproof: CommandLine) -> None:
-        done = pgproof("database", "add", "new", "-", typed="postgresql://me:geheim@db/new\n")
-        assert done.status == 0
+        done = pgproof("database", "add", "new", "-", "--json", typed="postgresql://me:geheim@db/new\n")
+        assert done.json == {
+            "name": "new", "host": "db", "port": 5432, "user": "me", "dbname": "new", "options": {}, "exists": False,
+        }  # fmt: skip
         assert pgproof.asked == ["URL (it is not shown): "]
         assert "geheim" not in done.out + done.err
 
@@ -159,6 +174,22 @@ class TestDatabases:
         pgproof.server.unreachable = True
         assert pgproof("database", "add", "lost", "postgresql://me@db/lost").status == 10
         assert len(pgproof.catalog.list_databases()) == 1
+
+    def test_one_that_somebody_works_on_is_named_as_people_know_it(self, pgproof: CommandLine) -> None:
+        shop = pgproof.catalog.get_database("shop")
+        with (
+            pgproof.catalog.own(Lock.DATABASE, shop.id),
+            pytest.raises(Conflict, match='another process works on the database "shop"') as refused,
+            owning_database(pgproof.catalog, shop),
+        ):
+            pass
+        assert "`pgproof list --restores`" in refused.value.hint
+
+    def test_what_is_raised_while_one_is_owned_comes_out_as_it_is(self, pgproof: CommandLine) -> None:
+        shop = pgproof.catalog.get_database("shop")
+        with pytest.raises(Conflict, match="something else"), owning_database(pgproof.catalog, shop):
+            raise Conflict("something else")
+        assert not pgproof.catalog.is_owned(Lock.DATABASE, shop.id)
 
 
 class TestLists:

@@ -33,5 +33,7 @@ class DumpProgress(TableProgress):
 
     def passed(self, size: int) -> None:
         """So many bytes of the archive have passed."""
-        part = "" if self._form is ArchiveFormat.CUSTOM else "pack"
-        self._log.update(bytes_done=size, part=part)
+        if self._form is ArchiveFormat.CUSTOM:
+            self._log.update(bytes_done=size)
+        else:
+            self._log.update(bytes_done=size, part="pack", tables_begun=0, tables_total=None)

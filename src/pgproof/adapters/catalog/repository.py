@@ -12,16 +12,9 @@ from sqlalchemy.orm import Session
 
 from pgproof.adapters.catalog.connect import make_engine
 from pgproof.adapters.catalog.failures import translated
-from pgproof.adapters.catalog.models import (
-    BackupRow,
-    DatabaseRow,
-    InstallationRow,
-    LogRow,
-    RestoreRow,
-    RestoreTestRow,
-)
+from pgproof.adapters.catalog.models import BackupRow, DatabaseRow, InstallationRow, LogRow, RestoreRow
 from pgproof.adapters.catalog.ownership import Ownership, is_owned
-from pgproof.adapters.catalog.restore_test_rows import restore_test_values, to_restore_test
+from pgproof.adapters.catalog.restore_tests import RestoreTestRecords
 from pgproof.adapters.catalog.rows import (
     backup_values,
     clean,
@@ -44,7 +37,6 @@ from pgproof.domain.restore import (
     previous_name,
     shadow_name,
 )
-from pgproof.domain.restore_test import RestoreTest, RestoreTestStatus, RestoreTestStep
 from pgproof.domain.wording import in_quotes
 from pgproof.services.ports import BackupFilter, BackupStats, Lock, Seal
 
@@ -54,12 +46,11 @@ _LARGEST_ID = 2**63 - 1
 _LISTS = {
     "backup": "`pgproof list` shows all backups with their numbers.",
     "restore": "`pgproof list --restores` shows all restores with their numbers.",
-    "restore test": "`pgproof show ID` lists the restore tests of a backup.",
 }
-_Row = TypeVar("_Row", BackupRow, RestoreRow, RestoreTestRow)
+_Row = TypeVar("_Row", BackupRow, RestoreRow)
 
 
-class PostgresCatalog:
+class PostgresCatalog(RestoreTestRecords):
     """The record of databases, backups and restores; `prepare_catalog` makes its tables.
 
     It connects when it is first asked. Threads may share it; `close` ends its idle sessions.
@@ -289,48 +280,6 @@ class PostgresCatalog:
         with self._transaction() as session:
             rows = session.scalars(statement.order_by(RestoreRow.created_at, RestoreRow.id))
             return [restore for row in rows if (restore := to_restore(row)).kept_database is not None]
-
-    def create_restore_test(self, backup: Backup, now: datetime) -> RestoreTest:
-        """A new running restore test of a backup, at its first step."""
-        with self._transaction() as session:
-            _found(session, BackupRow, backup.id, "backup")
-            test = RestoreTest(
-                id=session.scalars(select(func.nextval("pgproof.restore_tests_id_seq"))).one(),
-                backup_id=backup.id,
-                database=backup.database,
-                status=RestoreTestStatus.RUNNING,
-                step=RestoreTestStep.PREFLIGHT,
-                started_at=now,
-            )
-            session.add(RestoreTestRow(id=test.id, **restore_test_values(test)))
-        return test
-
-    def get_restore_test(self, test_id: int) -> RestoreTest:
-        """The restore test of that id."""
-        with self._transaction() as session:
-            return to_restore_test(_found(session, RestoreTestRow, test_id, "restore test"))
-
-    def save_restore_test(self, test: RestoreTest) -> None:
-        """Store every field."""
-        with self._transaction() as session:
-            row = _found(session, RestoreTestRow, test.id, "restore test")
-            for column, value in restore_test_values(test).items():
-                setattr(row, column, value)
-
-    def list_restore_tests(self, limit: int = 50, *, backup_id: int | None = None) -> Sequence[RestoreTest]:
-        """The newest first; of one backup where it is given."""
-        statement = select(RestoreTestRow).order_by(RestoreTestRow.started_at.desc(), RestoreTestRow.id.desc())
-        if backup_id is not None:
-            statement = statement.where(RestoreTestRow.backup_id == backup_id)
-        with self._transaction() as session:
-            return [to_restore_test(row) for row in session.scalars(statement.limit(limit))]
-
-    def unfinished_restore_tests(self) -> Sequence[RestoreTest]:
-        """All that are `running`, the oldest first."""
-        statement = select(RestoreTestRow).where(RestoreTestRow.status == RestoreTestStatus.RUNNING.value)
-        with self._transaction() as session:
-            rows = session.scalars(statement.order_by(RestoreTestRow.started_at, RestoreTestRow.id))
-            return [to_restore_test(row) for row in rows]
 
     def append_log(self, kind: Lock, job_id: int, lines: Sequence[str], now: datetime) -> None:
         """Add lines to the log of a backup or a restore."""

@@ -31,14 +31,26 @@ _DETACH = ["/bin/sh", "-c", '"$@" &', "sh"]
 
 
 class Cluster:
-    """The files of one embedded server below `folder`, and its life."""
+    """The files of one embedded server below `folder`, and its life.
 
-    def __init__(self, folder: Path, installation: Installation, account: Account, settings: Mapping[str, str]) -> None:
+    One that is not `durable` is thrown away after its only use: nothing is waited for until it lies on a disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        installation: Installation,
+        account: Account,
+        settings: Mapping[str, str],
+        *,
+        durable: bool = True,
+    ) -> None:
         self._folder = folder
         self._bin = installation.bin
         self._major = installation.major
         self._account = account
         self._settings = settings
+        self._durable = durable
         self._data = folder / "data"
         self._log = folder / "server.log"
         # Every process of the server inherits this lock, so it tells for certain whether one lives.
@@ -72,10 +84,10 @@ class Cluster:
             time.sleep(_POLL_SECONDS)
 
     def shut_down(self, limit: float) -> None:
-        """Stop the server (a fast shutdown); after `limit` seconds it is left to finish by itself."""
+        """Stop the server (a fast shutdown, or an immediate one); after `limit` seconds it is left to finish."""
         if not self._alive.is_free() and (pid := self._pid()):
             try:
-                os.kill(pid, signal.SIGINT)
+                os.kill(pid, signal.SIGINT if self._durable else signal.SIGQUIT)
             except ProcessLookupError:
                 return
             _wait_until(self._alive.is_free, limit)
@@ -106,6 +118,8 @@ class Cluster:
     def _initdb_options(self) -> list[str]:
         options = ["--username", SUPERUSER, "--encoding", "UTF8", "--data-checksums", "--no-instructions"]
         options += ["--auth-local", "trust", "--auth-host", "reject"]
+        if not self._durable:
+            options.append("--no-sync")
         if self._major >= _BUILTIN_LOCALES_SINCE:
             return [*options, "--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
         # C.UTF-8 of the C library: every Linux that the wheel runs on has it, macOS does not.

@@ -4,10 +4,11 @@ Each lives in a folder with a lock that ends with the process that uses it. What
 server that runs on and a readable copy of a database, goes with the next start of pgproof.
 """
 
+import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pgproof.adapters.embedded.cluster import Cluster
 from pgproof.adapters.embedded.locks import FileLock
 from pgproof.adapters.embedded.sharing import files_of, make_if_missing
 from pgproof.adapters.embedded.socket_folder import private_socket_folder
-from pgproof.adapters.embedded.wheel import Installation, find_installation, wheel_binaries
+from pgproof.adapters.embedded.wheel import Installation, wheel_binaries
 from pgproof.domain.database import ConnectionInfo, ServerVersion
 from pgproof.domain.errors import ConfigurationError, VersionUnsupported
 from pgproof.services.ports import Scratch
@@ -36,18 +37,29 @@ SETTINGS: Mapping[str, str] = {
     "max_locks_per_transaction": "1024",
     "log_min_messages": "fatal",
 }
-_FOLDER = "test-"
+_FOLDER = re.compile(r"test-(\d+)-[0-9a-f]{8}")
 _LOCK = "lock"
 _POLL_SECONDS = 0.05
 
 
 class EmbeddedScratch:
-    """The wheel's servers, one per test, below `root`. Limits are seconds."""
+    """The wheel's servers, one per test, below `root`.
+
+    `binaries` tells where its programs are, by major version. Limits are seconds.
+    """
 
     named: ConnectionInfo | None = None
 
-    def __init__(self, root: Path, *, start_limit: float = 60, stop_limit: float = 30) -> None:
+    def __init__(
+        self,
+        root: Path,
+        binaries: Callable[[], Mapping[int, Path]] = wheel_binaries,
+        *,
+        start_limit: float = 60,
+        stop_limit: float = 30,
+    ) -> None:
         self._root = root.absolute()
+        self._binaries = binaries
         self._start_limit = start_limit
         self._stop_limit = stop_limit
 
@@ -61,13 +73,13 @@ class EmbeddedScratch:
     @contextmanager
     def running(self, at_least: ServerVersion) -> Iterator[Scratch]:
         """See the port."""
-        installation = _nearest(at_least)
+        installation = self._nearest(at_least)
         account = server_account()
         with files_of(self._root):
             self._make_root(account)
             installation = self._runnable(installation, account)
         with self._folder(installation.major, account) as folder:
-            cluster = Cluster(folder, installation, account, SETTINGS)
+            cluster = Cluster(folder, installation, account, SETTINGS, durable=False)
             try:
                 with files_of(folder):
                     connection = cluster.bring_up(self._start_limit)
@@ -81,16 +93,15 @@ class EmbeddedScratch:
             return []
         account = server_account()
         with files_of(self._root), FileLock(self._root / _LOCK).exclusive():
-            candidates = sorted(self._root.glob(f"{_FOLDER}*"))
-            return [line for folder in candidates if (line := self._remove_if_abandoned(folder, account))]
+            ours = [(path, found) for path in sorted(self._root.iterdir()) if (found := _FOLDER.fullmatch(path.name))]
+            return [line for path, found in ours if (line := self._remove_if_abandoned(path, int(found[1]), account))]
 
-    def _remove_if_abandoned(self, folder: Path, account: Account) -> str | None:
+    def _remove_if_abandoned(self, folder: Path, major: int, account: Account) -> str | None:
         try:
             with FileLock(folder / _LOCK).lent():
-                major = int(folder.name.split("-")[1])
-                # Only its files tell whether it runs and as what: stopping it needs no program of this version.
+                # Its files alone tell whether it runs: stopping it needs no program of its version.
                 stopped = Installation(major, folder)
-                self._throw_away(folder, Cluster(folder, stopped, account, SETTINGS), account)
+                self._throw_away(folder, Cluster(folder, stopped, account, SETTINGS, durable=False), account)
         except BlockingIOError:
             return None  # in use
         except (OSError, ConfigurationError) as error:
@@ -98,6 +109,18 @@ class EmbeddedScratch:
         if folder.exists():
             return f"server of a restore test in {folder}: its process died; it cannot be removed yet"
         return f"server of a restore test in {folder}: its process died; it was stopped and removed"
+
+    def _nearest(self, version: ServerVersion) -> Installation:
+        """The oldest PostgreSQL of the wheel that is not older than this one. Raises `VersionUnsupported`."""
+        there = self._binaries()
+        fitting = [major for major in sorted(there) if major >= version.major]
+        if not fitting:
+            shown = f"has PostgreSQL {' and '.join(map(str, sorted(there)))}" if there else "is not installed"
+            raise VersionUnsupported(
+                f"PostgreSQL {version.major} or newer for the test (pgproof[embedded] {shown})",
+                hint="Name a server of that version in BACKUP_TEST_SERVER_URL.",
+            )
+        return Installation(fitting[0], there[fitting[0]].parent)
 
     def _make_root(self, account: Account) -> None:
         # The server's user must pass through to its own folders, which are closed to others.
@@ -118,7 +141,7 @@ class EmbeddedScratch:
     @contextmanager
     def _folder(self, major: int, account: Account) -> Iterator[Path]:
         """A new folder that is ours for the length of a `with` block."""
-        folder = self._root / f"{_FOLDER}{major}-{uuid.uuid4().hex[:8]}"
+        folder = self._root / f"test-{major}-{uuid.uuid4().hex[:8]}"
         with files_of(self._root):
             gate = FileLock(self._root / _LOCK)
             with gate.exclusive():
@@ -140,16 +163,3 @@ class EmbeddedScratch:
         if alive.is_free():
             shutil.rmtree(private_socket_folder(folder, account), ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _nearest(version: ServerVersion) -> Installation:
-    """The oldest PostgreSQL of the wheel that is not older than this one. Raises `VersionUnsupported`."""
-    there = wheel_binaries()
-    fitting = [major for major in sorted(there) if major >= version.major]
-    if not fitting:
-        shown = f"has PostgreSQL {' and '.join(map(str, sorted(there)))}" if there else "is not installed"
-        raise VersionUnsupported(
-            f"PostgreSQL {version.major} or newer for the test (pgproof[embedded] {shown})",
-            hint="Name a server of that version in BACKUP_TEST_SERVER_URL.",
-        )
-    return find_installation(fitting[0])

@@ -16,6 +16,7 @@ from pgproof.entrypoints.cli.progress import amounts, is_warning, step_name
 from pgproof.services.ports import Observer, Progress
 
 _WIDE = 76  # columns of a terminal from which on there is room for the bar itself
+_EARLY = 50  # before one part of so many is done, nobody can say how long the rest takes
 _MINUTE = 60
 _HOUR = 3600
 
@@ -85,7 +86,7 @@ class BarPerStep:
         if self._task is None:
             return
         done, total = progress.bytes_done, progress.bytes_total
-        timed = total is not None and (done <= total or not progress.estimated)
+        timed = total is not None and total <= done * _EARLY and (done <= total or not progress.estimated)
         if total is None:
             done, total = progress.tables_begun, progress.tables_total
         self._bars.update(

@@ -14,6 +14,7 @@ from pgproof.domain.backup import BackupOptions, BackupTrigger
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import FingerprintMismatch
 from pgproof.domain.restore import Restore, RestoreOptions
+from pgproof.domain.restore_test import RestoreTestOutcome
 from pgproof.entrypoints.demo import flights
 from pgproof.entrypoints.demo.contents import Contents, connected, contents, differing
 from pgproof.entrypoints.demo.corner import empty_corner
@@ -182,7 +183,24 @@ def _back_up(story: _Story, app: "App") -> int:
 
     story.chapter("Back it up", back_up)
     story.chapter("Verify the backup", verify)
+    story.chapter("Prove it: restore it to a spare server, and compare", lambda: _prove(app, taken[0]))
     return int(taken[0])
+
+
+def _prove(app: "App", backup_id: int) -> str:
+    test = app.restore_tests.test(backup_id, _Unwatched())
+    verdict = test.verdict
+    if verdict is None or verdict.outcome is RestoreTestOutcome.FAILED:
+        raise FingerprintMismatch(
+            f"the restore test failed: {test.error_message or 'what came back is not what was there'}",
+            hint="This is a defect of pgproof; please report it with these lines.",
+            facts={"differences": [str(one) for one in verdict.differences] if verdict else []},
+        )
+    if verdict.outcome is RestoreTestOutcome.NOT_TESTABLE:
+        return f"this machine cannot tell; it lacks {'; '.join(verdict.missing)}"
+    rows, definitions = verdict.compared["rows"], verdict.compared["definitions"]
+    steps = ", ".join(f"{name.replace('_', ' ')} {seconds:.2f} s" for name, seconds in test.timings.items())
+    return f"{rows:,} rows and {definitions} definitions came back as they were ({test.server})\n{steps}"
 
 
 def _accident(place: ConnectionInfo) -> str:

@@ -184,11 +184,7 @@ def _selected(work: Work, plan: Plan) -> Plan:
     found = contents.read_contents(
         world.storage, world.streams, world.tools, plan.client, work.backup.folder, plan.manifest
     )
-    fingerprint = plan.manifest.fingerprint
-    expected = Fingerprint(
-        tables={name: rows for name, rows in fingerprint.tables.items() if name in wanted.values()},
-        schema_only=fingerprint.schema_only & frozenset(wanted.values()),
-    )
+    expected = plan.manifest.fingerprint.of_tables(frozenset(wanted.values()))
     return replace(plan, entries=_entries(found, wanted, plan.manifest, work.restore.options), expected=expected)
 
 
