@@ -132,7 +132,7 @@ class TestTools:
             restore=server18.bin / "pg_restore",
         )  # fmt: skip
         app = make_app(BACKUP_PG_BIN=str(folder))
-        with pytest.raises(ArchiveUnreadable, match=r"lacks the rows of 1 tables: public\.t"):
+        with pytest.raises(ArchiveUnreadable, match=r"lacks the rows of 1 table: public\.t"):
             back_up(app, app.databases.resolve(to_url(place)), recorder)
         assert_nothing_half_made(app, server18, place, tmp_path / "backups")
 

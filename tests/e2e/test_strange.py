@@ -2,6 +2,7 @@
 value by value. What it holds, and what it cannot hold, stands in tests/strange.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,8 +29,8 @@ SWAP = RestoreOptions(create_safety_backup=False, parallel_jobs=2)
 def place(server: Server) -> Iterator[ConnectionInfo]:
     """The strange database, with everything that this server can hold."""
     made = build.make(server)
-    yield made.connection
-    build.drop(server, made.connection.dbname)
+    yield made
+    build.drop(server, made.dbname)
 
 
 def back_up(
@@ -70,12 +71,25 @@ def test_a_restore_in_place_brings_the_strange_database_back_equal(
     assert equality.differences(before, equality.portrait(server.bin, place)) == []
 
 
+@pytest.mark.parametrize("part", sorted(build.CAPABLE))
+def test_the_strange_database_holds_all_that_this_server_was_built_for(server: Server, part: str) -> None:
+    if not build.can(server, part):
+        pytest.skip(f"PostgreSQL {server.major} is here without {part}: it is proven on the servers that have it")
+    place = build.make(server)
+    (file,) = build.SQL.glob(f"capable/{part}.sql")
+    tables = re.findall(r"^CREATE TABLE strange\.(\w+)", file.read_text("utf-8"), re.MULTILINE)
+    assert tables
+    for table in tables:
+        assert server.sql(place, f"SELECT count(*) > 0 FROM strange.{table}") == [(True,)]
+    build.drop(server, place.dbname)
+
+
 @pytest.mark.parametrize("newer", ["server16", "server18"])
 def test_what_was_dumped_on_15_has_the_same_content_on_a_newer_server(
     app: App, server15: Server, newer: str, recorder: Recorder, request: pytest.FixtureRequest
 ) -> None:
     target: Server = request.getfixturevalue(newer)
-    place = build.make(server15, capable=False).connection
+    place = build.make(server15, capable=False)
     build.prepare(target)
     backup = back_up(app, place, recorder)
     moved = target.connection.to_database(place.dbname)
@@ -108,7 +122,7 @@ NOTICED = {
 
 
 def test_the_proof_itself_notices_what_differs(server18: Server) -> None:
-    place = build.make(server18).connection
+    place = build.make(server18)
     before = equality.portrait(server18.bin, place)
     assert equality.differences(before, equality.portrait(server18.bin, place)) == []
     name = sql.Identifier(place.dbname).as_string()

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -17,8 +16,8 @@ TABLESPACE = "strange Spaçe"
 HOME = 'strange "home"'
 OWNER = "strange_owner"
 
-# What a server must be able to do for a file of `sql/capable`; "capable" fails with an error where it cannot.
-_CAPABLE = {
+# Statements that fail on a server that cannot hold a file of `sql/capable`.
+CAPABLE = {
     "icu": "CREATE COLLATION pg_temp.probe (PROVIDER = icu, LOCALE = 'de')",
     "lz4": "SET default_toast_compression = lz4",
     "xml": "SELECT '<a/>'::xml",
@@ -33,27 +32,19 @@ _SUBSCRIPTIONS = """
 """
 
 
-@dataclass(frozen=True)
-class Strange:
-    """The database as it was made. `absent` names the capable parts that this server cannot hold."""
-
-    connection: ConnectionInfo
-    absent: frozenset[str]
-
-
-def make(server: Server, *, capable: bool = True) -> Strange:
+def make(server: Server, *, capable: bool = True) -> ConnectionInfo:
     """Make the strange database. Without `capable`: only what every server of that version can hold."""
     prepare(server)
     name = f"Strange \"database\"; -- 'nämé' {uuid.uuid4().hex[:8]}"
     place = create_empty(server, name)
-    absent = {part for part, probe in _CAPABLE.items() if not (capable and _can(place, probe))}
     for file in files(server.major):
         run(place, file)
-    for part in sorted(_CAPABLE.keys() - absent):
-        run(place, SQL / "capable" / f"{part}.sql")
+    for part in CAPABLE:
+        if capable and can(server, part):
+            run(place, SQL / "capable" / f"{part}.sql")
     _set_properties(server, place.dbname)
     run(place, SQL / "settings.sql")
-    return Strange(place, frozenset(absent))
+    return place
 
 
 def prepare(server: Server) -> None:
@@ -93,10 +84,11 @@ def run(place: ConnectionInfo, file: Path) -> None:
             raise
 
 
-def _can(place: ConnectionInfo, probe: str) -> bool:
-    with connect(place, autocommit=False) as session:
+def can(server: Server, part: str) -> bool:
+    """Whether a server can hold a part of `sql/capable`."""
+    with connect(server.connection, autocommit=False) as session:
         try:
-            session.execute(probe.encode())
+            session.execute(CAPABLE[part].encode())
         except psycopg.Error:
             return False
         finally:
