@@ -1,0 +1,42 @@
+"""What the world must offer to the use cases. Each method states its contract; one suite per port holds
+every adapter and its fake to it.
+"""
+
+from pgproof.services.ports.catalog import BackupFilter, BackupStats, Catalog, Seal
+from pgproof.services.ports.jobs import Clock, Lock, Observer, Progress
+from pgproof.services.ports.server import DatabaseFacts, PostgresServer, Relation, Scratch, ScratchServer, Snapshot
+from pgproof.services.ports.storage import ObjectInfo, Storage, Streams
+from pgproof.services.ports.tools import (
+    TRANSACTION_MARK,
+    ClientTools,
+    DumpRequest,
+    PostgresTools,
+    RestoreRequest,
+    Watch,
+)
+
+__all__ = [
+    "TRANSACTION_MARK",
+    "BackupFilter",
+    "BackupStats",
+    "Catalog",
+    "ClientTools",
+    "Clock",
+    "DatabaseFacts",
+    "DumpRequest",
+    "Lock",
+    "ObjectInfo",
+    "Observer",
+    "PostgresServer",
+    "PostgresTools",
+    "Progress",
+    "Relation",
+    "RestoreRequest",
+    "Scratch",
+    "ScratchServer",
+    "Seal",
+    "Snapshot",
+    "Storage",
+    "Streams",
+    "Watch",
+]
