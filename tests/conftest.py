@@ -1,6 +1,7 @@
 """Fixtures for all tests. A server starts when the first test asks for it."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,11 @@ from tests.servers import Server, debian_server, run_server, wheel_server
 # No test asserts a wall-clock time, and a shared machine is slow now and then.
 settings.register_profile("pgproof", deadline=None)
 settings.load_profile("pgproof")
+
+# A shell lets what runs in its background ignore these, and whatever a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+    signal.signal(_number, signal.SIG_DFL)
 
 # What a developer has set for psql must not lead a test to another server.
 for _name in [name for name in os.environ if name.startswith(("PG", "BACKUP_", "POSTGRES_"))]:
