@@ -170,7 +170,7 @@ class TestPassed:
         made = strange.make(server, capable=False)
         backup = back_up(
             app,
-            app.databases.add("strange", to_url(made.connection)),
+            app.databases.add("strange", to_url(made)),
             BackupOptions(fingerprint=FingerprintLevel.CONTENT, include_logs=True, include_cache=True),
         )
         assert verdict_of(app.restore_tests.test(backup.id, Recorder())) == (PASSED, (), (), None)
