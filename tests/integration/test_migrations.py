@@ -90,6 +90,10 @@ SAMPLES = {
             (backup_id, database, status, step, outcome, started_at, database_oid, differences, missing, remarks)
         SELECT id, 'shop', 'completed', 'done', 'failed', now(), 16384, '[["table", "public.a", "1 rows", null]]',
                '{extension hstore}', '{a remark}' FROM pgproof.backup_jobs WHERE id = 1""",
+    "0008": "SELECT 1",
+    "0009": "SELECT 1",
+    "0010": "SELECT 1",
+    "0011": "SELECT 1",
 }
 
 
