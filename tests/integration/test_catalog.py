@@ -96,7 +96,7 @@ def test_locks_of_other_applications_and_databases_are_not_ours(
 def test_a_password_is_never_stored_readable(catalog: PostgresCatalog, server18: Server) -> None:
     place = ConnectionInfo(dbname="shop", host="db", password=Secret("top-secret-pass"))
     catalog.add_database("shop", place)
-    rows = server18.sql(catalog._connection, "SELECT databases::text, password_sealed FROM pgproof.databases")
+    rows = server18.sql(catalog.transactions.connection, "SELECT databases::text, password_sealed FROM pgproof.databases")
     assert "top-secret-pass" not in rows[0][0]
     assert b"top-secret-pass" not in rows[0][1]
 
@@ -163,7 +163,7 @@ def test_a_backup_without_error_has_null_and_not_a_json_null(catalog: PostgresCa
     catalog.create_backup(
         "shop", storage_url="file:///b", options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI, now=NOW
     )
-    rows = server18.sql(catalog._connection, "SELECT error_details IS NULL FROM pgproof.backup_jobs")
+    rows = server18.sql(catalog.transactions.connection, "SELECT error_details IS NULL FROM pgproof.backup_jobs")
     assert rows == [(True,)]
 
 
