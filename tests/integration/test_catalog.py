@@ -96,7 +96,9 @@ def test_locks_of_other_applications_and_databases_are_not_ours(
 def test_a_password_is_never_stored_readable(catalog: PostgresCatalog, server18: Server) -> None:
     place = ConnectionInfo(dbname="shop", host="db", password=Secret("top-secret-pass"))
     catalog.add_database("shop", place)
-    rows = server18.sql(catalog.transactions.connection, "SELECT databases::text, password_sealed FROM pgproof.databases")
+    rows = server18.sql(
+        catalog.transactions.connection, "SELECT databases::text, password_sealed FROM pgproof.databases"
+    )
     assert "top-secret-pass" not in rows[0][0]
     assert b"top-secret-pass" not in rows[0][1]
 
