@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from pgproof.domain.errors import Conflict
 from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel
+from pgproof.domain.obstacles import Obstacles, PreparedTransaction
 from pgproof.domain.restore import Restore, RestoreStatus, RestoreStep
 from pgproof.entrypoints.cli import restore_text
 from tests.command_line import MANIFEST, NOW, CommandLine
@@ -142,6 +144,22 @@ class TestBefore:
     def test_a_server_that_does_not_answer_is_found_before_anything_is_asked(self, taken: CommandLine) -> None:
         taken.server.unreachable = True
         assert taken("restore", "2", typed="shop\n").status == 10
+
+
+    def test_whatever_a_restore_would_refuse_is_refused_before_anything_is_asked(self, taken: CommandLine) -> None:
+        taken.restore_refusal = Conflict("in the way", hint="Take it away.", facts={"obstacles": ["a slot: drop it"]})
+        done = taken("restore", "2", typed="shop\n")
+        assert done.status == 5
+        assert done.err.splitlines() == ["error: in the way", "  a slot: drop it", "hint: Take it away."]
+        assert list(taken.catalog.list_restores()) == []
+
+    def test_what_is_in_the_way_of_an_undo_is_told_before_anything_is_asked(self, taken: CommandLine) -> None:
+        taken("restore", "2", "--yes")
+        taken.server.in_the_way = Obstacles("app", prepared=(PreparedTransaction("half", "app"),))
+        done = taken("undo", "3", typed="shop\n")
+        assert done.status == 5
+        assert "ROLLBACK PREPARED 'half'" in done.err
+        assert "Type" not in done.err
 
 
 class TestAfter:

@@ -7,13 +7,14 @@ from typing import Any
 
 from psycopg import sql
 
-from pgproof.adapters.postgres import alter, finishing, inspect, roles, subscriptions
+from pgproof.adapters.postgres import alter, finishing, inspect, obstacles, roles, subscriptions
 from pgproof.adapters.postgres.connect import Session, connect, parse_url, version_of
 from pgproof.adapters.postgres.snapshot import ExportedSnapshot, exported
 from pgproof.adapters.postgres.swap import swap
 from pgproof.domain.database import OLDEST_SERVER, ConnectionInfo, Server
 from pgproof.domain.errors import DatabaseMissing, PostgresError, VersionUnsupported
 from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel
+from pgproof.domain.obstacles import Obstacles
 from pgproof.domain.properties import DatabaseProperties
 from pgproof.domain.role_statements import RoleStatement
 from pgproof.domain.tuning import ServerMemory
@@ -148,6 +149,11 @@ class LivePostgresServer:
         """See the port."""
         with self._maintenance(connection) as session:
             return inspect.sessions(session, connection.dbname)
+
+    def obstacles(self, connection: ConnectionInfo) -> Obstacles:
+        """See the port."""
+        with connect(connection) as session:
+            return obstacles.find(session)
 
     def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """See the port."""

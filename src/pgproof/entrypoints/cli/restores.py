@@ -84,6 +84,7 @@ def restore(
             force=force,
         )
         forecast = foresee_restore(app.catalog, app.storage, app.server, app.databases, backup_id, options)
+        app.restores.check(backup_id, options)
         if options.mode is not RestoreMode.NEW_DATABASE:  # that one takes nothing away
             session.confirm(
                 forecast.database.name,

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
 from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
+from pgproof.domain.obstacles import Obstacles
 from pgproof.domain.properties import DatabaseProperties
 from pgproof.domain.role_statements import RoleStatement
 from pgproof.domain.tuning import ServerMemory
@@ -152,6 +153,9 @@ class PostgresServer(Protocol):
 
     def sessions(self, connection: ConnectionInfo) -> int:
         """How many sessions of clients are in a database now."""
+
+    def obstacles(self, connection: ConnectionInfo) -> Obstacles:
+        """What others hold in a database and a restore cannot take away."""
 
     def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """What a database holds beside what every new one has, for people; our own schema does not count."""
