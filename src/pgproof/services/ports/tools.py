@@ -57,6 +57,8 @@ class RestoreRequest:
     `settings` are of the session, such as maintenance_work_mem. `server_version` tells what the server knows.
     `replaced` names the tables that `replace_contents` drops first, ``None`` is everything but `kept_schema`;
     what depends on a named one is not dropped with it. `role_map` names the roles that take the place of others.
+    Without `autovacuum` it is kept away from the tables while they are loaded, and has them at the end as the
+    archive says.
     """
 
     staged: Path
@@ -71,6 +73,7 @@ class RestoreRequest:
     kept_schema: str | None = None
     replaced: tuple[str, ...] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    autovacuum: bool = True
 
 
 TRANSACTION_MARK = "pgproof transaction "
