@@ -36,7 +36,7 @@ class DatabaseFacts:
 
     `unreadable` names the tables and sequences that the role may not read. `extensions` maps names to
     versions, `roles` are all roles that own or are granted something. `holds_catalog` tells that pgproof's
-    own catalog lives in this database.
+    own catalog lives in this database. `unrestorable` is what a dump holds and no restore brings back.
     """
 
     size: int
@@ -48,6 +48,7 @@ class DatabaseFacts:
     large_objects: int
     properties: DatabaseProperties
     holds_catalog: bool
+    unrestorable: tuple[str, ...] = ()
 
 
 class Snapshot(Protocol):

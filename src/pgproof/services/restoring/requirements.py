@@ -7,7 +7,7 @@ from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
 from pgproof.domain.errors import PrivilegeMissing, RestoreFailed, VersionUnsupported
 from pgproof.domain.manifest import Manifest
 from pgproof.domain.restore import RestoreMode, RestoreOptions
-from pgproof.domain.wording import in_quotes
+from pgproof.domain.wording import in_quotes, listed
 from pgproof.services.instructions import load_globals
 from pgproof.services.restoring.work import Subject
 
@@ -18,6 +18,7 @@ def check_requirements(subject: Subject, maintenance: ConnectionInfo, server: Se
     `maintenance` is where the server is asked.
     """
     _check_version(server, manifest, subject.options)
+    _check_archive(manifest, subject.options)
     if subject.options.mode is not RestoreMode.IN_PLACE:
         _check_may_create(server)
     _check_roles_and_extensions(subject, maintenance, server, manifest)
@@ -30,6 +31,16 @@ def _check_version(server: Server, manifest: Manifest, options: RestoreOptions) 
             f"the backup comes from PostgreSQL {taken_on}, the server is PostgreSQL {server.version}",
             hint=f"Restore onto PostgreSQL {taken_on.major} or newer, or try it with --force: "
             "it fails cleanly if the older server lacks something.",
+        )
+
+
+def _check_archive(manifest: Manifest, options: RestoreOptions) -> None:
+    if manifest.unrestorable and not (options.selective or options.force):
+        raise RestoreFailed(
+            f"PostgreSQL restores no archive that holds the {listed(manifest.unrestorable)}",
+            hint="Chosen tables can be restored (--mode new-database --to NAME --table ...), or everything by hand as "
+            "docs/restoring.md says; --force tries it anyway.",
+            facts={"unrestorable": list(manifest.unrestorable)},
         )
 
 
