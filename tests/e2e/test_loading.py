@@ -1,5 +1,6 @@
 """Loading: jobs that get into each other's way, and tables that autovacuum is kept away from."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,11 +11,25 @@ from pgproof.domain.backup import Backup, BackupOptions, BackupTrigger
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import RestoreFailed
 from pgproof.domain.restore import FAILED_LOAD, RestoreMode, RestoreOptions, RestoreStatus
+from pgproof.domain.restore_test import RestoreTestOutcome
 from tests.e2e.conftest import Recorder
 from tests.servers import Server, to_url
 
 SWAP = RestoreOptions(create_safety_backup=False)
 QUIET = replace(SWAP, autovacuum=False)
+
+# Fails as long as a second session of a restore is in the same database: by design what is chance elsewhere.
+CLASHES = (
+    (
+        "CREATE FUNCTION alone(int) RETURNS int LANGUAGE plpgsql IMMUTABLE SET search_path = '' AS $$BEGIN "
+        "IF (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE application_name = 'pgproof' "
+        "AND datname = pg_catalog.current_database()) > 1 THEN RAISE 'tuple concurrently updated'; END IF; "
+        "RETURN $1; END$$"
+    ),
+    "CREATE TABLE t (a int)",
+    "INSERT INTO t VALUES (1)",
+    "CREATE INDEX i ON t (alone(a))",
+)
 
 OPTIONS = """
     SELECT c.relname, c.reloptions, t.reloptions FROM pg_class c LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
@@ -31,18 +46,8 @@ class TestClashes:
     def test_jobs_that_get_into_each_others_way_are_followed_by_one_that_does_it_alone(
         self, app: App, server: Server, recorder: Recorder
     ) -> None:
-        # Fails as long as a second session of a restore is in the same database: by design what is chance elsewhere.
         place = server.create_database()
-        server.sql(
-            place,
-            "CREATE FUNCTION alone(int) RETURNS int LANGUAGE plpgsql IMMUTABLE SET search_path = '' AS $$BEGIN "
-            "IF (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE application_name = 'pgproof' "
-            "AND datname = pg_catalog.current_database()) > 1 THEN RAISE 'tuple concurrently updated'; END IF; "
-            "RETURN $1; END$$",
-            "CREATE TABLE t (a int)",
-            "INSERT INTO t VALUES (1)",
-            "CREATE INDEX i ON t (alone(a))",
-        )
+        server.sql(place, *CLASHES)
         backup = take(app, place, recorder)
         restore = app.restores.restore(backup.id, SWAP, recorder)
         assert restore.status is RestoreStatus.COMPLETED
@@ -53,6 +58,20 @@ class TestClashes:
         assert server.sql(place, "SELECT a, to_regclass('i') IS NOT NULL FROM t") == [(1, True)]
         names = app.server.list_databases(place)
         assert f"{place.dbname}__pgproof_shadow_{restore.id}" not in names
+
+    def test_a_restore_test_does_not_blame_the_backup_for_them(
+        self, make_app: Callable[..., App], server18: Server, recorder: Recorder
+    ) -> None:
+        app = make_app(BACKUP_TEST_SERVER_URL=to_url(server18.connection))
+        place = server18.create_database()
+        server18.sql(place, *CLASHES)
+        backup = take(app, place, recorder)
+        before = app.server.list_databases(place)
+        test = app.restore_tests.test(backup.id, recorder)
+        assert test.verdict is not None
+        assert test.verdict.outcome is RestoreTestOutcome.PASSED
+        assert any("is done again with one" in line for line in recorder.lines)
+        assert app.server.list_databases(place) == before
 
     def test_the_state_of_a_trigger_on_a_partition_of_a_partition_comes_back_whatever_the_jobs_do(
         self, app: App, server: Server, recorder: Recorder

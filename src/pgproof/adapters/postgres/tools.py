@@ -8,7 +8,19 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from pgproof.adapters.postgres import autovacuum, commands, contents, finder, in_place, mapped, schema, script, tarball
+from pgproof.adapters.postgres import (
+    autovacuum,
+    commands,
+    contents,
+    finder,
+    in_place,
+    inspect,
+    mapped,
+    property_changes,
+    schema,
+    script,
+    tarball,
+)
 from pgproof.adapters.postgres.connect import connect, run_all
 from pgproof.adapters.postgres.failures import dump_failure, restore_failure
 from pgproof.adapters.postgres.process import Command, ToolProcess
@@ -167,6 +179,7 @@ class LocalTools:
         """See the port."""
         _check_tls(tools, request.connection)
         request, afterwards = self._for_roles(tools, request)
+        afterwards = [*afterwards, *_property_changes(request)]
         with self._entry_list(request) as entry_list:
             in_place.run(
                 script=commands.restore_script(
@@ -236,6 +249,20 @@ class LocalTools:
             for chunk in archive:
                 file.write(chunk)
         return target
+
+
+def _property_changes(request: RestoreRequest) -> Sequence[str]:
+    if request.properties is None:
+        return ()
+    with connect(request.connection) as session:
+        return property_changes.script(
+            request.connection.dbname,
+            inspect.properties(session),
+            request.properties,
+            inspect.may_become(session),
+            keep_owner=request.no_owner,
+            keep_roles=request.no_acl,
+        )
 
 
 def _check_tls(tools: ClientTools, connection: ConnectionInfo) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
 from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.obstacles import Obstacles
-from pgproof.domain.properties import DatabaseProperties
+from pgproof.domain.properties import DatabaseProperties, Setting
 from pgproof.domain.role_statements import RoleStatement
 from pgproof.domain.tuning import ServerMemory
 
@@ -143,8 +143,13 @@ class PostgresServer(Protocol):
     def check_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """Try what `apply_properties` does, and take it back: raises what that would raise."""
 
-    def apply_settings(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
-        """Database-level settings alone, before anything is loaded: what is loaded may depend on them."""
+    def apply_settings(
+        self, connection: ConnectionInfo, name: str, properties: DatabaseProperties
+    ) -> Mapping[Setting, str]:
+        """Database-level settings alone, before anything is loaded: what is loaded may depend on them.
+
+        Those that this server does not know, or not with that value, are left out and returned with what it said.
+        """
 
     def apply_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """Database-level settings, grants, comment and connection limit, in one transaction."""

@@ -15,6 +15,8 @@ def replace_contents(work: Work, plan: Plan) -> None:
     with loading.staged(work.world, work.log, work.backup, plan.manifest) as place:
         work.begin(RestoreStep.REPLACE)
         request = loading.request(work, plan, place, work.live, jobs=1)
+        if not work.restore.options.selective:
+            request = replace(request, properties=plan.properties)
         watching = loading.watch(work, plan)
         watching = replace(watching, on_line=_noting_transaction(work, watching.on_line))
         work.world.tools.replace_contents(plan.client, request, plan.expected, watching)

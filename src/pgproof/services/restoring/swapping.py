@@ -1,5 +1,6 @@
 """Restore into a shadow database, compare it, and give it the name. A new database is a swap with nothing to keep."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from pgproof.domain.database import ConnectionInfo
@@ -16,7 +17,7 @@ def build(work: Work, plan: Plan) -> None:
     """Create the shadow, load it, collect its statistics, compare it."""
     server = work.world.server
     shadow, name = work.shadow(plan.session_settings), work.restore.shadow_database
-    _create(work, plan)
+    plan = _create(work, plan)
     _fill(work, plan, shadow)
     for index in server.validate_indexes(shadow):
         work.log.log(f"the index {index} had been left invalid by jobs that met, and is valid now")
@@ -29,12 +30,18 @@ def build(work: Work, plan: Plan) -> None:
     server.apply_properties(work.database.connection, name, plan.properties)
 
 
-def _create(work: Work, plan: Plan) -> None:
+def _create(work: Work, plan: Plan) -> Plan:
+    """Make the shadow; the plan without the settings that this server does not know."""
     server, place, name = work.world.server, work.database.connection, work.restore.shadow_database
     work.begin(RestoreStep.CREATE_SHADOW)
     work.note(shadow_oid=server.create_shadow(place, name, plan.properties))
+    unknown = server.apply_settings(place, name, plan.properties)
+    for setting, reason in unknown.items():
+        work.log.log(f"warning: the setting {setting.name} of the database is left out: {reason}")
+    kept = tuple(setting for setting in plan.properties.settings if setting not in unknown)
+    plan = replace(plan, properties=replace(plan.properties, settings=kept))
     server.check_properties(place, name, plan.properties)
-    server.apply_settings(place, name, plan.properties)
+    return plan
 
 
 def _fill(work: Work, plan: Plan, shadow: ConnectionInfo) -> None:
