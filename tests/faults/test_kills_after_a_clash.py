@@ -1,5 +1,7 @@
 """A process may die while it begins a load anew, too: between two shadows, of which only one is ever recorded."""
 
+import pytest
+
 from tests.e2e.test_loading import CLASHES
 from tests.faults.stage import Stage
 from tests.faults.test_kills import MakeStage, count_points, home, kill_at, make_stage, zygote
@@ -19,6 +21,7 @@ class Clashing(Stage):
             self.server.sql(place, "CREATE INDEX ON t (alone(i))")
 
 
+@pytest.mark.slow
 def test_a_kill_at_every_point_between_the_load_that_failed_and_the_next(
     make_stage: MakeStage,
     server18: Server,
