@@ -1,5 +1,6 @@
 """A database that looks like a real application's: mails, documents, narrow rows of numbers, indexes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from bench.place import Place
 NAME = "app"
 
 _SQL = Path(__file__).parent / "sql"
+_SCALED = re.compile(rb"(\d+) \* :scale")
 
 
-def generate(place: Place, scale: int, tell: Callable[[str], None]) -> int:
+def generate(place: Place, scale: float, tell: Callable[[str], None]) -> int:
     """Make the database `app` of about `scale` gigabytes; its size in bytes.
 
     All rows follow from hashes of row numbers, so that every run makes the same database. The server does
@@ -21,7 +23,7 @@ def generate(place: Place, scale: int, tell: Callable[[str], None]) -> int:
         session.execute("SET synchronous_commit = off")
         for script in sorted(_SQL.glob("*.sql")):
             tell(f"generating {script.stem}")
-            session.execute(script.read_bytes().replace(b":scale", str(scale).encode()))
+            session.execute(_SCALED.sub(lambda found: b"%d" % round(int(found[1]) * scale), script.read_bytes()))
         # What a busy server has long done: visibility known, statistics there, nothing left to be written.
         session.execute("VACUUM (ANALYZE)")
         session.execute("CHECKPOINT")

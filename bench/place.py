@@ -92,12 +92,12 @@ class Place:
 
 
 @contextmanager
-def open_place(parent: Path | None) -> Iterator[Place]:
-    """A place in a temporary folder below `parent`, gone at the end."""
+def open_place(parent: Path | None, settings: Mapping[str, str] | None = None) -> Iterator[Place]:
+    """A place in a temporary folder below `parent`, gone at the end; `settings` of its server beside the usual ones."""
     with tempfile.TemporaryDirectory(prefix="pgproof-bench-", dir=parent) as name:
         folder = Path(name)
         folder.chmod(0o755)  # run by root, the server is another user
-        with EmbeddedServer(folder / "server", MAJOR, SETTINGS).running() as connection:
+        with EmbeddedServer(folder / "server", MAJOR, {**SETTINGS, **(settings or {})}).running() as connection:
             with psycopg.connect(
                 host=connection.host, port=connection.port, user=connection.user, dbname=connection.dbname
             ) as session:

@@ -40,13 +40,13 @@ def targets_table(targets: Sequence[Target]) -> str:
         )
         for target in targets
     ]
-    return _table(("target", "limit", "found", "met"), rows)
+    return table(("target", "limit", "found", "met"), rows)
 
 
 def backup_table(figures: BackupFigures) -> str:
     """The three commands."""
     rows = [_backup_row(series, figures) for series in (figures.pgproof, figures.pg_dump, figures.floor)]
-    return _table(("backup", "seconds", "each round", "of the floor", "MB stored", "peak memory"), rows)
+    return table(("backup", "seconds", "each round", "of the floor", "MB stored", "peak memory"), rows)
 
 
 def restore_table(figures: RestoreFigures) -> str:
@@ -60,9 +60,9 @@ def restore_table(figures: RestoreFigures) -> str:
     steps = [(name.replace("_", " "), f"{seconds:.2f}") for name, seconds in figures.steps.items()]
     return "\n\n".join(
         [
-            _table(("restore", "seconds", "each round"), rows),
+            table(("restore", "seconds", "each round"), rows),
             "The steps of the last whole restore:",
-            _table(("step", "seconds"), steps),
+            table(("step", "seconds"), steps),
         ]
     )
 
@@ -83,7 +83,7 @@ def levels_table(figures: Sequence[LevelFigures]) -> str:
         for one in figures
     ]
     head = ("level", "seconds", "pg_dump", "ratio", "MB", "pg_dump", "ratio", "peak memory")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def write_section(document: Path, name: str, text: str) -> None:
@@ -111,7 +111,7 @@ def _each(seconds: Iterable[float]) -> str:
     return " ".join(f"{one:.1f}" for one in seconds)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

@@ -126,12 +126,17 @@ class FakeBackups:
 
 @dataclass
 class FakeRestores:
-    """Restores that succeed at once, or raise `failure`."""
+    """Restores that succeed at once, or raise `failure`; `refusal` is raised before anything is asked."""
 
     catalog: MemoryCatalog
     server: MemoryServer
     undo_hours: int
     failure: BaseException | None = None
+    refusal: BaseException | None = None
+
+    def check(self, backup_id: int, options: RestoreOptions) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
     def restore(self, backup_id: int, options: RestoreOptions, observer: Observer) -> Restore:
         backup = self.catalog.get_backup(backup_id)
@@ -221,6 +226,7 @@ class CommandLine:
         self.clock = FakeClock()
         self.backups = FakeBackups(self.catalog, self.storage)
         self.restore_failure: BaseException | None = None
+        self.restore_refusal: BaseException | None = None
         self.embedded: ConnectionInfo | None = None
         self.asked: list[str] = []
         self.restore_tests = FakeRestoreTests(self.catalog)
@@ -279,7 +285,9 @@ class CommandLine:
             clock=self.clock,
             databases=databases,
             backups=self.backups,
-            restores=FakeRestores(self.catalog, self.server, settings.undo_hours, self.restore_failure),
+            restores=FakeRestores(
+                self.catalog, self.server, settings.undo_hours, self.restore_failure, self.restore_refusal
+            ),
             expiry=expiry,
             restore_tests=self.restore_tests,
             settled=self.settled,

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,8 @@ from pgproof.domain.secret import Secret
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 START_LIMIT = 60  # seconds
 
-# Nothing that a test server holds outlives it; autovacuum off, so that statistics exist only after ANALYZE.
+# Nothing that a test server holds outlives it; autovacuum off, so that statistics exist only after ANALYZE;
+# `logical`, so that there can be replication slots.
 SETTINGS = {
     "autovacuum": "off",
     "fsync": "off",
@@ -38,6 +39,7 @@ SETTINGS = {
     "max_prepared_transactions": "5",
     "shared_buffers": "16MB",
     "synchronous_commit": "off",
+    "wal_level": "logical",
 }
 
 
@@ -143,28 +145,60 @@ def private_folder(account: Account) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+class Postmaster:
+    """The process of a server, which can be stopped as an operator or a crash would, and started again."""
+
+    def __init__(
+        self, installation: Installation, account: Account, data: Path, password: str, settings: Mapping[str, str]
+    ) -> None:
+        self._installation = installation
+        self._account = account
+        self._data = data
+        self._port = _free_port()
+        self._settings = settings
+        self.connection = ConnectionInfo(
+            dbname="postgres",
+            host="127.0.0.1",
+            port=self._port,
+            user="postgres",
+            password=Secret(password),
+        )
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        self._process = _start(self._installation, self._account, self._data, self._port, self._settings)
+        _wait_until_ready(self.connection, self._process, self._data.parent / "log")
+
+    def stop(self, how: signal.Signals) -> None:
+        """SIGINT is a fast shutdown, SIGQUIT an immediate one: what a crash is."""
+        self._process.send_signal(how)
+        self._process.wait()
+
+
 @contextmanager
-def run_server(installation: Installation) -> Iterator[Server]:
+def run_server(installation: Installation, **settings: str) -> Iterator[Server]:
     """A fresh server with password authentication on a free port of 127.0.0.1."""
+    with run_postmaster(installation, **settings) as (server, _):
+        yield server
+
+
+@contextmanager
+def run_postmaster(installation: Installation, **settings: str) -> Iterator[tuple[Server, Postmaster]]:
+    """The same with its process, for tests that stop it."""
     account = server_account()
     with private_folder(account) as folder:
         if not account.can_run(installation.bin / "postgres", installation.bin / "initdb"):
             folder.chmod(0o711)
             installation = installation.copy_below(folder)
-        password = secrets.token_urlsafe(12)
         data = folder / "data"
+        password = secrets.token_urlsafe(12)
         _initdb(installation, account, data, password)
-        port = _free_port()
-        process = _start(installation, account, data, port)
+        postmaster = Postmaster(installation, account, data, password, {**SETTINGS, **settings})
         try:
-            connection = ConnectionInfo(
-                dbname="postgres", host="127.0.0.1", port=port, user="postgres", password=Secret(password)
-            )
-            _wait_until_ready(connection, process, folder / "log")
-            yield Server(connection, installation.bin, installation.major, data)
+            postmaster.start()
+            yield Server(postmaster.connection, installation.bin, installation.major, data), postmaster
         finally:
-            process.send_signal(signal.SIGQUIT)
-            process.wait()
+            postmaster.stop(signal.SIGQUIT)
 
 
 def _initdb(installation: Installation, account: Account, data: Path, password: str) -> None:
@@ -187,15 +221,17 @@ def _initdb(installation: Installation, account: Account, data: Path, password: 
     assert result.returncode == 0, result.stdout
 
 
-def _start(installation: Installation, account: Account, data: Path, port: int) -> "subprocess.Popen[bytes]":
+def _start(
+    installation: Installation, account: Account, data: Path, port: int, settings: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
     settings = {
-        **SETTINGS,
+        **settings,
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": str(data.parent),
     }
     words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    with (data.parent / "log").open("wb") as log:
+    with (data.parent / "log").open("ab") as log:
         return subprocess.Popen(
             [installation.bin / "postgres", "-D", data, *words],
             stdin=subprocess.DEVNULL,

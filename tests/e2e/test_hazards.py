@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -315,16 +315,26 @@ class TestRestore:
         query = "SELECT datistemplate FROM pg_database WHERE datname = current_database()"
         assert server18.sql(place, query) == [(True,)]
 
-    def test_a_session_that_we_may_not_end_is_named(self, app: App, server18: Server) -> None:
+    def test_a_session_that_we_may_not_end_and_that_came_after_the_preflight_is_named(
+        self, app: App, server18: Server
+    ) -> None:
         role = server18.create_role(attributes="LOGIN CREATEDB")
         place = server18.create_database()
         owner = sql.Identifier(role.user)
         server18.sql(place, sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(place.dbname), owner))
         mine = replace(place, user=role.user, password=role.password)
         backup = back_up(app, app.databases.add("mine", to_url(mine)))
-        with connect(place) as superuser, connect(mine):
-            pid = superuser.info.backend_pid
+        with ExitStack() as stack:
+            arrived = []
+
+            class Latecomer(Recorder):
+                """The preflight finds nobody; then a superuser connects."""
+
+                def step(self, name: str) -> None:
+                    if name == "compare":
+                        arrived.append(stack.enter_context(connect(place)))
+
             with pytest.raises(SwapFailed) as refused:
-                app.restores.restore(backup.id, QUICK, Recorder())
-            assert str(pid) in refused.value.hint
-            assert superuser.execute("SELECT 1").fetchone() == (1,)
+                app.restores.restore(backup.id, QUICK, Latecomer())
+            assert str(arrived[0].info.backend_pid) in refused.value.hint
+            assert arrived[0].execute("SELECT 1").fetchone() == (1,)

@@ -204,6 +204,21 @@ class TestDropExistingFalse:
         assert server.sql(place, "SELECT count(*) FROM app.orders") == [(300,)]
 
 
+    def test_a_partitioned_table_counts_and_is_replaced_like_any_other(
+        self, app: App, server: Server, recorder: Recorder
+    ) -> None:
+        place = server.create_database()
+        server.sql(place, "CREATE TABLE parted (a int) PARTITION BY LIST (a)")
+        protected = app.databases.add("shop", to_url(place))
+        wanted = app.backups.request(protected, BackupOptions(), BackupTrigger.MANUAL_CLI)
+        backup = app.backups.take(wanted.id, recorder, database=protected)
+        with pytest.raises(Conflict, match=r"table public\.parted"):
+            app.restores.check(backup.id, replace(IN_PLACE, drop_existing=False))
+        server.sql(place, "CREATE TABLE part PARTITION OF parted FOR VALUES IN (1)", "INSERT INTO parted VALUES (1)")
+        app.restores.restore(backup.id, IN_PLACE, recorder)
+        assert server.sql(place, "SELECT count(*) FROM parted") == [(0,)]
+
+
 class TestSelection:
     @pytest.mark.parametrize("form", list(ArchiveFormat))
     def test_chosen_tables_come_into_a_new_database_with_what_they_use(

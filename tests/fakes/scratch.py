@@ -9,7 +9,7 @@ from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
 from pgproof.domain.errors import ClientMissing, PgproofError, VersionUnsupported
 from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel
-from pgproof.domain.properties import DatabaseProperties
+from pgproof.domain.properties import DatabaseProperties, Setting
 from pgproof.domain.role_statements import RoleStatement
 from pgproof.domain.tuning import ServerMemory
 from pgproof.services.ports import ClientTools, RestoreRequest, Scratch, Watch
@@ -88,8 +88,11 @@ class FakePostgres:
         self.made.append((name, properties))
         return self.databases[name]
 
-    def apply_settings(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+    def apply_settings(
+        self, connection: ConnectionInfo, name: str, properties: DatabaseProperties
+    ) -> dict[Setting, str]:
         self._refuse("apply_settings")
+        return {}
 
     def memory(self, connection: ConnectionInfo) -> ServerMemory:
         return ServerMemory(1 << 27, 1 << 26)

@@ -3,6 +3,7 @@
 from pgproof.adapters.postgres.connect import parse_url
 from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
 from pgproof.domain.errors import DatabaseMissing, ServerUnreachable
+from pgproof.domain.obstacles import Obstacles
 
 
 class MemoryServer:
@@ -13,6 +14,7 @@ class MemoryServer:
         self.unreachable = False
         self.system_identifier = "1"
         self.connected = 0
+        self.in_the_way = Obstacles()
 
     def parse_url(self, url: str) -> ConnectionInfo:
         return parse_url(url)
@@ -40,6 +42,10 @@ class MemoryServer:
     def sessions(self, connection: ConnectionInfo) -> int:
         self._answer(connection)
         return self.connected
+
+    def obstacles(self, connection: ConnectionInfo) -> Obstacles:
+        self._answer(connection)
+        return self.in_the_way
 
     def drop_database(self, connection: ConnectionInfo, name: str, oid: int) -> bool:
         self._answer(connection)

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -13,16 +14,19 @@ _NOT_COUNTED = frozenset({"append_log", "is_owned", "now", "monotonic", "url", "
 
 
 class Injector:
-    """Every call of a port is two points: before it, and after it. `kill_at` counts from 1, 0 kills nowhere."""
+    """Every call of a port is two points: before it, and after it.
 
-    def __init__(self, kill_at: int) -> None:
+    `kill_at` counts points from 1, 0 kills nowhere; a name kills where a point of that name is first reached.
+    """
+
+    def __init__(self, kill_at: int | str) -> None:
         self._kill_at = kill_at
         self.points: list[str] = []
 
     def reach(self, point: str) -> None:
         """A point is reached; at the chosen one the process ends at once, with no chance to clean up."""
         self.points.append(point)
-        if len(self.points) == self._kill_at:
+        if self._kill_at in (len(self.points), point):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -46,6 +50,8 @@ class Watched:
             result = call(*arguments, **names)
             if isinstance(result, Iterator) and hasattr(result, "close"):
                 return self._stream(result, point)
+            if isinstance(result, AbstractContextManager):
+                return self._block(result, point)
             self._injector.reach(f"after {point}")
             return result
 
@@ -62,11 +68,20 @@ class Watched:
         finally:
             stream.close()
 
+    @contextmanager
+    def _block(self, block: AbstractContextManager[Any], point: str) -> Iterator[Any]:
+        """What is there for the length of a `with` block has a third point, too: when it is there."""
+        with block as value:
+            self._injector.reach(f"inside {point}")
+            yield value
+        self._injector.reach(f"after {point}")
+
 
 def watch(app: App, injector: Injector) -> None:
     """Put the hook between every service of an application and its ports."""
     ports = {id(getattr(app, name)): name for name in ("catalog", "storage", "server", "tools")}
-    for service in (app.databases, app.backups, app.restores, app.expiry):
+    ports[id(vars(app.restore_tests)["_scratch"])] = "scratch"
+    for service in (app.databases, app.backups, app.restores, app.restore_tests, app.recovery, app.expiry):
         for attribute, value in list(vars(service).items()):
             setattr(service, attribute, _hooked(value, ports, injector))
 

@@ -67,6 +67,7 @@ def test_a_backups_json_is_the_apis(pgproof: CommandLine) -> None:
         "database_size_bytes": None,
         "tables_count": 3,
         "excluded_data": [],
+        "unrestorable": [],
         "message": "...",
     }
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 import structlog
 
+from pgproof.domain.errors import Conflict
 from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel
-from pgproof.domain.restore import Restore, RestoreStatus, RestoreStep
+from pgproof.domain.obstacles import Obstacles, PreparedTransaction
+from pgproof.domain.restore import FAILED_LOAD, Restore, RestoreStatus, RestoreStep
 from pgproof.entrypoints.cli import restore_text
+from pgproof.services.forecast import Forecast
 from tests.command_line import MANIFEST, NOW, CommandLine
 
 
@@ -143,6 +146,21 @@ class TestBefore:
         taken.server.unreachable = True
         assert taken("restore", "2", typed="shop\n").status == 10
 
+    def test_whatever_a_restore_would_refuse_is_refused_before_anything_is_asked(self, taken: CommandLine) -> None:
+        taken.restore_refusal = Conflict("in the way", hint="Take it away.", facts={"obstacles": ["a slot: drop it"]})
+        done = taken("restore", "2", typed="shop\n")
+        assert done.status == 5
+        assert done.err.splitlines() == ["error: in the way", "  a slot: drop it", "hint: Take it away."]
+        assert list(taken.catalog.list_restores()) == []
+
+    def test_what_is_in_the_way_of_an_undo_is_told_before_anything_is_asked(self, taken: CommandLine) -> None:
+        taken("restore", "2", "--yes")
+        taken.server.in_the_way = Obstacles("app", prepared=(PreparedTransaction("half", "app"),))
+        done = taken("undo", "3", typed="shop\n")
+        assert done.status == 5
+        assert "ROLLBACK PREPARED 'half'" in done.err
+        assert "Type" not in done.err
+
 
 class TestAfter:
     def test_it_says_what_came_back_where_and_how_it_was_compared(self, taken: CommandLine) -> None:
@@ -209,6 +227,24 @@ class TestAfter:
         done = taken("restore", "2", "--yes")
         assert done.status == 13
         assert "hint: `pgproof list --restores` shows how far it came" in done.err
+
+    def test_a_load_that_was_done_twice_is_told_with_where_to_read_why(self, taken: CommandLine) -> None:
+        taken("restore", "2", "--yes")
+        done = taken.catalog.get_restore(3)
+        twice = replace(done, timings={**done.timings, FAILED_LOAD: 1.5})
+        place = taken.catalog.get_database("shop")
+        forecast = Forecast(
+            backup=taken.catalog.get_backup(2),
+            manifest=MANIFEST,
+            database=place,
+            place=place.connection,
+            server=taken.server.identify(place.connection),
+            exists=True,
+        )
+        told = "pgproof log 3 --restore tells why the first load failed, and was done again with one job"
+        assert told in restore_text.report(twice, forecast, NOW, UTC).splitlines()
+        assert "failed load 1.50 s" in restore_text.report(twice, forecast, NOW, UTC)
+        assert told not in restore_text.report(done, forecast, NOW, UTC)
 
 
 class TestUndo:

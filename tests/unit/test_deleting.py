@@ -279,3 +279,35 @@ def test_a_backup_that_is_being_deleted_is_not_usable_and_cannot_be_saved_by_a_h
 def test_a_finished_deletion_is_not_done_again(catalog: MemoryCatalog, storage: WatchedStorage, backup: Backup) -> None:
     done = delete(catalog, storage, backup)
     assert finish_deletion(catalog, storage, backup.id) == done
+
+
+def test_what_a_failed_backup_has_stored_is_remembered_until_it_is_gone(catalog: MemoryCatalog) -> None:
+    storage = HoardingStorage()
+    backup = running(catalog, storage)
+    (line,) = [line for line in recovery(catalog, storage).settle() if "cannot be settled now" in line][:1]
+    assert "still lists 5 objects" in line
+    row = catalog.get_backup(backup.id)
+    assert (row.status, row.being_deleted) == (BackupStatus.FAILED, True)
+    emptied = MemoryStorage(storage.url)
+    assert recovery(catalog, emptied).settle() == [f"backup {backup.id}: what it had stored when it failed was removed"]
+    row = catalog.get_backup(backup.id)
+    assert (row.status, row.being_deleted) == (BackupStatus.FAILED, False)
+    assert catalog.unfinished_deletions() == []
+
+
+def test_a_failed_backup_of_which_something_is_left_can_be_deleted(catalog: MemoryCatalog) -> None:
+    hoard = HoardingStorage()
+    backup = running(catalog, hoard)
+    recovery(catalog, hoard).settle()
+    done = delete(catalog, MemoryStorage(hoard.url), backup)
+    assert (done.status, done.being_deleted) == (BackupStatus.DELETED, False)
+
+
+def running(catalog: MemoryCatalog, storage: MemoryStorage) -> Backup:
+    """A backup whose process died before its manifest was whole."""
+    pending = catalog.create_backup(
+        "shop", storage_url=storage.url, options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI, now=NOW
+    )
+    for name in (*NAMES, pending.filename):
+        storage.put(f"{pending.folder}/{name}", [b"content"])
+    return catalog.change_backup(pending.id, lambda one: replace(one, status=BackupStatus.RUNNING))

@@ -10,6 +10,7 @@ import pytest
 from pgproof.domain.backup import BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database, Server, ServerVersion
 from pgproof.domain.errors import ClientMissing, PrivilegeMissing, ServerUnreachable, StorageDenied
+from pgproof.domain.obstacles import Obstacles, PreparedTransaction
 from pgproof.domain.properties import DatabaseProperties
 from pgproof.entrypoints.cli.exit_codes import exit_code
 from pgproof.services import doctor
@@ -59,10 +60,11 @@ class Databases:
     server: Server = SERVER
     facts: DatabaseFacts = FACTS
     tools: ClientTools = field(default_factory=lambda: client("18.4"))
+    obstacles: Obstacles = field(default_factory=Obstacles)
 
     def check(self, name: str | None) -> DatabaseCheck:
         place = Database(1, name or "shop", ConnectionInfo("shop", "db"))
-        return DatabaseCheck(place, self.server, self.facts, self.tools)
+        return DatabaseCheck(place, self.server, self.facts, self.tools, self.obstacles)
 
 
 def outcomes(findings: Iterator[Finding]) -> list[tuple[str, Outcome]]:
@@ -218,3 +220,12 @@ def test_a_catalog_that_answers_is_in_order() -> None:
     (found,) = doctor.look_at_catalog(catalog_with_a_backup(1))
     assert found.outcome is Outcome.OK
     assert "usable backups: 1" in found.detail
+
+
+def test_what_would_refuse_a_restore_is_a_warning_with_the_command_that_takes_it_away() -> None:
+    held = Obstacles("app", prepared=(PreparedTransaction("it's", "app"),), subscriptions=("feed",))
+    first, second = problems(look_at(Databases(obstacles=held)))
+    assert (first.check, first.outcome) == ("restore", Outcome.WARN)
+    assert first.detail == 'a restore by swap would be refused because of the prepared transaction "it\'s" of "app"'
+    assert first.hint == "ROLLBACK PREPARED 'it''s'; or COMMIT PREPARED 'it''s'; in \"shop\""
+    assert second.hint == 'ALTER SUBSCRIPTION "feed" DISABLE; in "shop"'

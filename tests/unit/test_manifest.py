@@ -123,7 +123,7 @@ def test_what_is_no_manifest_is_an_error_with_a_hint(text: str) -> None:
 
 
 PARTS = json.loads(MANIFEST.render()).keys() - {"format_version", "product"}
-OPTIONAL = {"table_oids", "excluded_data"}
+OPTIONAL = {"table_oids", "excluded_data", "unrestorable"}
 
 
 @pytest.mark.parametrize("key", sorted(PARTS - OPTIONAL))

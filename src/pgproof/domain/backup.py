@@ -84,7 +84,7 @@ class Backup:
     """A row of the catalog's `backup_jobs`. Sizes are bytes, durations whole seconds, times aware.
 
     A hold with `held_until` ends then by itself. From `deletion_started_at` on the backup is being deleted,
-    and becomes `deletion_target` when the last of its objects is gone.
+    and becomes `deletion_target` when the last of its objects is gone: one that failed stays failed.
     """
 
     id: int
@@ -149,7 +149,7 @@ def tombstone(backup: Backup, target: BackupStatus, now: datetime) -> Backup:
 
     One that is being deleted already comes back as it is. Raises `Conflict` for one that may not be deleted.
     """
-    if backup.being_deleted:
+    if backup.being_deleted and backup.deletion_target in GONE:
         return backup
     if backup.status in GONE and backup.status is target:
         raise Conflict(
@@ -165,3 +165,8 @@ def tombstone(backup: Backup, target: BackupStatus, now: datetime) -> Backup:
         raise Conflict(f"backup {backup.id} is held", hint=f"Release it first: pgproof release {backup.id}")
     check_transition(backup.status, target)
     return replace(backup, deletion_started_at=now, deletion_target=target)
+
+
+def with_remains(backup: Backup, now: datetime) -> Backup:
+    """A backup that failed or was cancelled, as one of which what it has stored is still to be removed."""
+    return replace(backup, deletion_started_at=now, deletion_target=backup.status)

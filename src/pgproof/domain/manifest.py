@@ -35,6 +35,7 @@ class Manifest:
     """Everything that a restore needs to know, without any catalog.
 
     `excluded_data` names the tables whose rows were left out on purpose: they come back empty.
+    `unrestorable` is what the archive holds and PostgreSQL does not bring back from any: a whole restore fails at it.
     """
 
     product_version: str
@@ -55,6 +56,7 @@ class Manifest:
     roles: tuple[str, ...]
     table_oids: Mapping[str, int] = field(default_factory=dict)
     excluded_data: tuple[str, ...] = ()
+    unrestorable: tuple[str, ...] = ()
 
     @property
     def archive(self) -> StoredObject:
@@ -119,6 +121,7 @@ class Manifest:
             roles=tuple(_text(role) for role in body["roles"]),
             table_oids={_text(name): _integer(oid) for name, oid in body.get("table_oids", {}).items()},
             excluded_data=tuple(_text(name) for name in body.get("excluded_data", ())),
+            unrestorable=tuple(_text(name) for name in body.get("unrestorable", ())),
         )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from pgproof.domain.archive import check_jobs
 from pgproof.domain.errors import InvalidInput
 
+# Beside the steps, in the timings of a restore: the seconds of a load whose jobs got into each other's way.
+FAILED_LOAD = "failed_load"
 _IDENTIFIER_BYTES = 63  # NAMEDATALEN - 1
 
 
@@ -56,7 +58,7 @@ class RestoreOptions:
     `tables` are names as `pgproof show` prints them, `schemas` are plain names; both empty is everything.
     `drop_existing` false restores only where there is nothing to lose. `tablespace` puts everything into one.
     `role_map` gives what belonged or was granted to one role to another. `force` lets a dump of a newer server
-    onto an older one.
+    onto an older one. `autovacuum` false keeps it away from what is built until that is loaded.
     """
 
     mode: RestoreMode = RestoreMode.SWAP
@@ -72,6 +74,7 @@ class RestoreOptions:
     role_map: Mapping[str, str] = field(default_factory=dict)
     tablespace: str | None = None
     force: bool = False
+    autovacuum: bool = True
 
     def __post_init__(self) -> None:
         check_jobs(self.parallel_jobs)
@@ -84,6 +87,12 @@ class RestoreOptions:
             raise InvalidInput(
                 "chosen tables cannot be swapped in: the swap would leave all others behind",
                 hint="Use --mode new-database --to NAME, or --mode in-place to replace just them.",
+            )
+
+        if not self.autovacuum and self.mode is RestoreMode.IN_PLACE:
+            raise InvalidInput(
+                "in place there is nothing to keep autovacuum away from: it leaves tables alone that are not committed",
+                hint="Leave out --no-autovacuum.",
             )
 
     @property

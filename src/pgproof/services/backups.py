@@ -5,7 +5,7 @@ from functools import partial
 from threading import Event
 from typing import Any
 
-from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger, with_remains
 from pgproof.domain.database import Database, ServerVersion
 from pgproof.domain.errors import (
     ArchiveUnreadable,
@@ -20,7 +20,7 @@ from pgproof.domain.table_of_contents import TableOfContents
 from pgproof.domain.wording import counted
 from pgproof.services import contents
 from pgproof.services.databases import DatabaseService
-from pgproof.services.deleting import delete_backup, remove_objects
+from pgproof.services.deleting import delete_backup, remove_remains
 from pgproof.services.job_log import JobLog
 from pgproof.services.owning import check_backup_is_ours
 from pgproof.services.ports import (
@@ -223,17 +223,18 @@ class BackupService:
         cancelled = isinstance(error, Cancelled | KeyboardInterrupt)
         status = BackupStatus.CANCELLED if cancelled else BackupStatus.FAILED
         try:
-            self._record_end(replace(backup, **described(error)), status)
-            remove_objects(self._storage, backup.folder)
+            failed = with_remains(replace(backup, status=status, **described(error)), self._clock.now())
+            self._record_end(failed)
+            remove_remains(self._catalog, self._storage, failed)
         except PgproofError as left:
             log.log(f"left for recovery in {backup.folder}: {left}")
 
-    def _record_end(self, backup: Backup, status: BackupStatus) -> None:
+    def _record_end(self, failed: Backup) -> None:
         try:
-            self._finish(backup, status)
+            self._finish(failed, failed.status)
         except Conflict:
             # Another process took us for dead. What it removed was not all, if we stored more after that.
-            if self._catalog.get_backup(backup.id).status is not BackupStatus.FAILED:
+            if self._catalog.get_backup(failed.id).status is not BackupStatus.FAILED:
                 raise
 
 

@@ -13,7 +13,8 @@ from pgproof.services.ports import Catalog, PostgresServer
 def complete(catalog: Catalog, restore: Restore, now: datetime, undo_hours: int) -> Restore:
     """Mark the restore completed and its backup restored; the undo window begins now.
 
-    For that long the safety backup stays held, unless somebody has changed its hold.
+    For that long the safety backup stays held, unless somebody has changed its hold. The restore's own record comes
+    last: until then it counts as unfinished, and recovery does all of this again.
     """
     done = replace(
         restore,
@@ -23,10 +24,10 @@ def complete(catalog: Catalog, restore: Restore, now: datetime, undo_hours: int)
         duration_seconds=(now - (restore.started_at or now)).total_seconds(),
         undo_until=now + timedelta(hours=undo_hours) if restore.previous_database else None,
     )
-    catalog.save_restore(done)
     catalog.change_backup(restore.backup_id, _restored)
     if done.safety_backup_id is not None and done.undo_until is not None:
         catalog.change_backup(done.safety_backup_id, partial(_held_until, end=done.undo_until))
+    catalog.save_restore(done)
     return done
 
 

@@ -2,10 +2,11 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pgproof.domain.database import ConnectionInfo, Database, Server, check_name
 from pgproof.domain.errors import ConfigurationError, Conflict, DatabaseMissing, InvalidInput, NotFound
+from pgproof.domain.obstacles import Obstacles
 from pgproof.domain.wording import in_quotes, listed
 from pgproof.services.owning import owning_database
 from pgproof.services.ports import Catalog, ClientTools, DatabaseFacts, PostgresServer, PostgresTools
@@ -14,12 +15,13 @@ from pgproof.services.twins import find_twin
 
 @dataclass(frozen=True)
 class DatabaseCheck:
-    """What a look at a protected database found; `tools` would dump it."""
+    """What a look at a protected database found; `tools` would dump it, `obstacles` would be in a restore's way."""
 
     database: Database
     server: Server
     facts: DatabaseFacts
     tools: ClientTools
+    obstacles: Obstacles = field(default_factory=Obstacles)
 
 
 class DatabaseService:
@@ -79,12 +81,13 @@ class DatabaseService:
         self._catalog.remove_database(name)
 
     def check(self, name: str | None) -> DatabaseCheck:
-        """Connect, and see what a backup would need."""
+        """Connect, and see what a backup and a restore would need."""
         database = self.resolve(name)
         server = self._server.identify(database.connection)
         tools = self._tools.for_server(server.version, tls=database.connection.needs_tls)
         with self._server.open_snapshot(database.connection) as snapshot:
-            return DatabaseCheck(database, server, snapshot.facts, tools)
+            facts = snapshot.facts
+        return DatabaseCheck(database, server, facts, tools, self._server.obstacles(database.connection))
 
     def resolve(self, given: str | None) -> Database:
         """The database that a caller means: a registered name, a URL, or nothing for the only one there is.

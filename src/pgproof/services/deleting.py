@@ -3,6 +3,7 @@
 First the row becomes a tombstone: from then on the backup is not restored, not verified, not counted. Then the
 objects go, the manifest before all others, and the storage is asked whether anything is left. Only then does
 the row become `expired` or `deleted`. What a crash interrupts, recovery finishes from the tombstone.
+So goes what a backup has stored that failed: its row stays, and says until the end that something may be left.
 """
 
 from dataclasses import replace
@@ -34,7 +35,7 @@ def delete_backup(
 
         doomed = catalog.change_backup(backup_id, begin)
         catalog.append_log(Lock.BACKUP, backup_id, [f"its deletion begins: {why}"], now)
-        return _finish(catalog, storage, doomed)
+        return remove_remains(catalog, storage, doomed)
 
 
 def _check_untested(catalog: Catalog, backup_id: int) -> None:
@@ -54,7 +55,7 @@ def finish_deletion(catalog: Catalog, storage: Storage, backup_id: int) -> Backu
         if not doomed.being_deleted:
             return doomed
         check_here(storage, doomed)
-        return _finish(catalog, storage, doomed)
+        return remove_remains(catalog, storage, doomed)
 
 
 def remove_objects(storage: Storage, folder: str) -> None:
@@ -93,12 +94,15 @@ def check_here(storage: Storage, backup: Backup) -> None:
         )
 
 
-def _finish(catalog: Catalog, storage: Storage, doomed: Backup) -> Backup:
+def remove_remains(catalog: Catalog, storage: Storage, doomed: Backup) -> Backup:
+    """Remove what is stored of a backup that we own and that is being deleted, then record that it is gone."""
     remove_objects(storage, doomed.folder)
     return catalog.change_backup(doomed.id, _gone)
 
 
 def _gone(backup: Backup) -> Backup:
-    if backup.status in GONE and backup.status is backup.deletion_target:
-        return backup
-    return replace(backup, status=backup.deletion_target or BackupStatus.DELETED)
+    if backup.deletion_target is None:
+        return backup  # it failed, and another process has removed the rest already
+    if backup.deletion_target not in GONE:
+        return replace(backup, deletion_started_at=None, deletion_target=None)
+    return backup if backup.status is backup.deletion_target else replace(backup, status=backup.deletion_target)

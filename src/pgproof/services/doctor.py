@@ -144,6 +144,12 @@ def look_at_database(databases: DatabaseService, name: str | None) -> Iterator[F
             f"pgproof's own catalog lives in {in_quotes(found.database.name)}, so it cannot be restored by a swap",
             "Give the catalog a database of its own: set BACKUP_CATALOG_URL.",
         )
+    for what in facts.unrestorable:
+        detail = f"a backup of {in_quotes(found.database.name)} does not restore as a whole because of the {what}"
+        yield Finding("restore", Outcome.WARN, detail, "Have such a constraint on each partition instead of the whole.")
+    for obstacle in found.obstacles.to_renaming(found.database.connection.dbname):
+        detail = f"a restore by swap would be refused because of {obstacle.what}"
+        yield Finding("restore", Outcome.WARN, detail, obstacle.mend)
     if not facts.unreadable and server.can_create_databases:
         yield Finding("rights", Outcome.OK, f"the role {role} may read everything and create databases")
 

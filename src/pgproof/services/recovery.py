@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pgproof.domain.backup import Backup, BackupStatus
+from pgproof.domain.backup import GONE, Backup, BackupStatus, with_remains
 from pgproof.domain.database import Database
 from pgproof.domain.errors import Conflict, IntegrityError, ObjectMissing, PgproofError, WorkerLost
 from pgproof.domain.manifest import Manifest
@@ -14,7 +14,7 @@ from pgproof.services import contents
 from pgproof.services.backups import described
 from pgproof.services.completing import complete, drop_shadow, happened, undone
 from pgproof.services.databases import DatabaseService
-from pgproof.services.deleting import check_here, finish_deletion, remove_objects
+from pgproof.services.deleting import check_here, finish_deletion, remove_remains
 from pgproof.services.ports import BackupFilter, Catalog, Clock, Lock, PostgresServer, Storage
 from pgproof.services.restore_tests import RestoreTestService
 
@@ -65,7 +65,9 @@ class RecoveryService:
         return lines
 
     def _settle_deletion(self, backup_id: int) -> str:
-        finish_deletion(self._catalog, self._storage, backup_id)
+        ended = finish_deletion(self._catalog, self._storage, backup_id)
+        if ended.status not in GONE:
+            return "what it had stored when it failed was removed"
         return "its deletion had been interrupted; it is finished"
 
     def _settle_backup(self, backup_id: int) -> str:
@@ -78,9 +80,11 @@ class RecoveryService:
             if manifest is not None:
                 self._catalog.save_backup(_completed(backup, manifest), expected=BackupStatus.RUNNING)
                 return "its process died when the work was done; the backup is whole"
-            failed = replace(backup, status=BackupStatus.FAILED, completed_at=self._clock.now(), **described(_LOST))
+            now = self._clock.now()
+            failed = replace(backup, status=BackupStatus.FAILED, completed_at=now, **described(_LOST))
+            failed = with_remains(failed, now)
             self._catalog.save_backup(failed, expected=BackupStatus.RUNNING)
-            remove_objects(self._storage, backup.folder)
+            remove_remains(self._catalog, self._storage, failed)
             return "its process died; what it had stored was removed"
 
     def _whole(self, backup: Backup) -> Manifest | None:

@@ -81,6 +81,9 @@ class RestoreTestService:
             test = catalog.get_restore_test(test_id)
             if test.status is not RestoreTestStatus.RUNNING:
                 return "somebody else has settled it"
+            if test.verdict is not None:
+                self._conclude(test, test.verdict)
+                return "its process died when the work was done; what it found is recorded"
             left = ""
             try:
                 self._drop_database(test)
@@ -146,22 +149,26 @@ class RestoreTestService:
 
     def _record(self, work: TrialWork, verdict: Verdict) -> RestoreTest:
         work.check_ours()
-        catalog, now = self._world.catalog, self._world.clock.now()
-        ended = replace(
-            work.test,
-            status=RestoreTestStatus.COMPLETED,
+        now = self._world.clock.now()
+        work.note(
             step=RestoreTestStep.DONE,
             timings=work.timings(),
             completed_at=now,
             duration_seconds=(now - work.test.started_at).total_seconds(),
             verdict=verdict,
         )
-        catalog.save_restore_test(ended)
+        return self._conclude(work.test, verdict)
+
+    def _conclude(self, test: RestoreTest, verdict: Verdict) -> RestoreTest:
+        """Let the backup say what the test found, then end the test: a crash in between leaves it unfinished."""
+        ended = replace(test, status=RestoreTestStatus.COMPLETED)
+        found_at = test.completed_at or self._world.clock.now()
 
         def change(backup: Backup) -> Backup:
-            return replace(backup, proven_at=proven(backup, verdict, now))
+            return replace(backup, proven_at=proven(backup, verdict, found_at))
 
-        catalog.change_backup(work.backup.id, change)
+        self._world.catalog.change_backup(test.backup_id, change)
+        self._world.catalog.save_restore_test(ended)
         return ended
 
     def _unwind(self, work: TrialWork, error: BaseException) -> None:

@@ -15,8 +15,8 @@ from pgproof.services.job_log import JobLog
 from pgproof.services.owning import owning_database
 from pgproof.services.ports import Lock, Observer
 from pgproof.services.restoring import in_place, swapping
-from pgproof.services.restoring.preflight import prepare
-from pgproof.services.restoring.work import Work, World
+from pgproof.services.restoring.preflight import look, prepare
+from pgproof.services.restoring.work import Subject, Work, World
 from pgproof.services.undoing import check_undoable
 
 
@@ -28,6 +28,13 @@ class RestoreService:
         self._databases = databases
         self._backups = backups
         self._undo_hours = undo_hours
+
+    def check(self, backup_id: int, options: RestoreOptions) -> None:
+        """Look for all that would end such a restore, and raise it. Nothing is recorded, nothing changed."""
+        backup = self._world.catalog.get_backup(backup_id)
+        check_usable(backup)
+        database = self._databases.behind(backup.database)
+        look(Subject(self._world, backup, database, options.target_database or database.connection.dbname, options))
 
     def restore(
         self, backup_id: int, options: RestoreOptions, observer: Observer, *, cancelled: Event | None = None
@@ -96,7 +103,7 @@ class RestoreService:
     def _run(self, work: Work) -> Restore:
         try:
             plan = prepare(work)
-            if work.restore.options.create_safety_backup and plan.live_exists:
+            if work.restore.options.create_safety_backup and plan.live_oid is not None:
                 work.begin(RestoreStep.SAFETY_BACKUP)
                 work.note(safety_backup_id=self._take_safety_backup(work).id)
             if work.restore.options.mode is RestoreMode.IN_PLACE:

@@ -78,7 +78,7 @@ class Taking:
         with steady_snapshot(self.server, self.database, unwanted, self.log.log) as (snapshot, selection):
             archive, fingerprint = self._dump(client, snapshot, selection)
             snapshot_id = snapshot.id
-        self._log_emptiness(selection)
+        self._log_warnings(selection)
         self.log.step("globals")
         globals_object = self._store_globals(client, server)
         self.log.step("read back")
@@ -101,6 +101,7 @@ class Taking:
             roles=selection.facts.roles,
             table_oids={table.name: table.oid for table in selection.facts.tables},
             excluded_data=tuple(sorted(table.name for table in selection.excluded)),
+            unrestorable=selection.facts.unrestorable,
         )
         self._read_back(client, manifest, selection)
         self.log.step("manifest")
@@ -195,9 +196,11 @@ class Taking:
             verified_at=manifest.completed_at,
         )
 
-    def _log_emptiness(self, selection: Selection) -> None:
+    def _log_warnings(self, selection: Selection) -> None:
         if not selection.with_rows:
             self.log.log(f"warning: {self.database.connection} holds no tables: is it the right database?")
+        for what in selection.facts.unrestorable:
+            self.log.log(f"warning: PostgreSQL restores no archive that holds the {what}: see docs/restoring.md")
 
 
 @contextmanager

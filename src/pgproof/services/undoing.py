@@ -5,6 +5,7 @@ from pgproof.domain.errors import Conflict, DatabaseMissing
 from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus
 from pgproof.domain.wording import in_quotes
 from pgproof.services.ports import Catalog, PostgresServer
+from pgproof.services.restoring.obstacles import check_undo
 
 _UNDOABLE = "`pgproof list --restores` shows which restores can be undone."
 
@@ -12,7 +13,8 @@ _UNDOABLE = "`pgproof list --restores` shows which restores can be undone."
 def check_undoable(catalog: Catalog, server: PostgresServer, restore: Restore, database: Database) -> str:
     """The name of the previous database, which an undo swaps back in.
 
-    Raises `Conflict` if the restore kept none or another one came after it, `DatabaseMissing` if it is gone.
+    Raises `Conflict` if the restore kept none, another one came after it or something is in the way,
+    `DatabaseMissing` if it is gone.
     """
     _check_status(restore)
     if restore.previous_database is None:
@@ -33,6 +35,7 @@ def check_undoable(catalog: Catalog, server: PostgresServer, restore: Restore, d
             f"the previous database {in_quotes(restore.previous_database)} is gone from {database.connection.address}",
             hint=_instead(restore),
         )
+    check_undo(server, database.connection.to_database(restore.dbname), restore.previous_database)
     return restore.previous_database
 
 

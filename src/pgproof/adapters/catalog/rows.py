@@ -192,6 +192,7 @@ def restore_values(restore: Restore) -> dict[str, Any]:
                 "role_map": dict(options.role_map),
                 "tablespace": options.tablespace,
                 "force": options.force,
+                "autovacuum": options.autovacuum,
             },
             "transaction_id": restore.transaction,
             "live_oid": restore.live_oid,

@@ -79,10 +79,11 @@ def apply_properties(
 def apply_settings(name: str, properties: DatabaseProperties) -> Iterator[sql.Composed]:
     """The settings alone: what is loaded may depend on them, as a materialised view that reads one does."""
     for setting in properties.settings:
-        yield _setting(sql.Identifier(name), setting)
+        yield set_setting(sql.Identifier(name), setting)
 
 
-def _setting(database: sql.Identifier, setting: Setting) -> sql.Composed:
+def set_setting(database: sql.Identifier, setting: Setting) -> sql.Composed:
+    """One setting of the database, or of a role in it."""
     whose = sql.SQL("ALTER DATABASE {}").format(database)
     if setting.role is not None:
         whose = sql.SQL("ALTER ROLE {} IN DATABASE {}").format(sql.Identifier(setting.role), database)

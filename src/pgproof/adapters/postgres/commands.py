@@ -93,6 +93,11 @@ def list_contents(tools: ClientTools, archive: Path | None, base: Mapping[str, s
     return _command(tools, "pg_restore", None, base, "--list", "--verbose", *([str(archive)] if archive else []))
 
 
+def list_pre_data(tools: ClientTools, archive: Path, base: Mapping[str, str]) -> Command:
+    """pg_restore --list of what comes before any row, without grants: they come after everything."""
+    return _command(tools, "pg_restore", None, base, "--list", "--section=pre-data", "--no-acl", str(archive))
+
+
 def restore(
     tools: ClientTools, request: RestoreRequest, base: Mapping[str, str], *, entry_list: Path | None
 ) -> Command:

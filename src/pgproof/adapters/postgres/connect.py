@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Event, Thread
 from typing import Any
@@ -111,7 +111,8 @@ def cancelled_by(session: Session, event: Event) -> Iterator[None]:
     def wait() -> None:
         while not left.is_set():
             if event.wait(_CANCEL_POLL_SECONDS):
-                session.cancel_safe()
+                with suppress(psycopg.Error):  # what cannot be reached any more needs no cancelling
+                    session.cancel_safe()
                 return
 
     thread = Thread(target=wait, name="cancel query", daemon=True)

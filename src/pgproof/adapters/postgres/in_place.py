@@ -7,20 +7,25 @@ pg_restore failed or this process died, ends psql's session, and the server roll
 import json
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from psycopg import sql
 
-from pgproof.adapters.postgres import comparing
+from pgproof.adapters.postgres import comparing, first_state
 from pgproof.adapters.postgres.failures import restore_failure
 from pgproof.adapters.postgres.process import Command, ToolProcess
 from pgproof.adapters.postgres.script import understood
+from pgproof.adapters.postgres.transaction_number import keep_numbers
 from pgproof.domain.errors import FingerprintMismatch, PgproofError, RestoreFailed
 from pgproof.domain.fingerprint import Fingerprint
+from pgproof.domain.properties import DatabaseProperties
 from pgproof.services.ports import TRANSACTION_MARK, RestoreRequest, Watch
 
 _COMMIT = b"\nCOMMIT;\n"
+# Whoever loads does so without waiting for the disk, as may be the server's own setting; what we report as done must
+# survive a crash all the same.
+_COMMIT_FOR_GOOD = "SET LOCAL synchronous_commit = on;\nCOMMIT;\n"
 _TAIL = 1 << 16
 _MARK_SECONDS = 60
 
@@ -63,8 +68,9 @@ BEGIN
         CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, 0) o
         WHERE n.nspname = 'public' AND d.deptype = 'n' AND d.objid >= 16384
           AND d.classid <> 'pg_catalog.pg_extension'::regclass
+          -- Key columns of a partitioned table are internal to it: only what the whole object belongs to counts.
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid
-                          AND e.deptype IN ('e', 'i')) LOOP
+                          AND e.objsubid = 0 AND e.deptype IN ('e', 'i')) LOOP
         BEGIN
             EXECUTE pg_catalog.format('DROP %s IF EXISTS %s CASCADE',
                 CASE doomed.type WHEN 'statistics object' THEN 'statistics' ELSE doomed.type END, doomed.identity);
@@ -155,14 +161,9 @@ def run(
 ) -> None:
     """Drop, restore, compare, commit. Raises `RestoreFailed` and `FingerprintMismatch`; then nothing changed."""
     marked = threading.Event()
-
-    def hear(line: str) -> None:
-        watch.on_line(line)
-        if TRANSACTION_MARK in line:
-            marked.set()
-
+    hearing = replace(watch, on_line=_marking(marked, request, watch))
     with (
-        ToolProcess(psql, replace(watch, on_line=hear), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as session,
+        ToolProcess(psql, hearing, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as session,
         ToolProcess(script, watch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as source,
     ):
         reads = session.send(_opening(request, lock_wait_seconds).encode())
@@ -179,11 +180,25 @@ def run(
                     "the number of the transaction could not be recorded, so it was not committed",
                     hint="See the restore's log, then try again.",
                 )
-            session.send("\n".join(["", *afterwards, comparing.script(expected), "COMMIT;\n"]).encode())
+            session.send("\n".join(["", *afterwards, comparing.script(expected), _COMMIT_FOR_GOOD]).encode())
         session.feed(iter(()))
         status = session.wait()
         if status != 0:
             raise _failure(psql, status, session.tail)
+
+
+def _marking(marked: threading.Event, request: RestoreRequest, watch: Watch) -> Callable[[str], None]:
+    """Pass lines on; the transaction's number only when it is sure to mean this one for ever."""
+
+    def hear(line: str) -> None:
+        if TRANSACTION_MARK not in line:
+            watch.on_line(line)
+            return
+        keep_numbers(request.connection)
+        watch.on_line(line)
+        marked.set()
+
+    return hear
 
 
 def without_commit(script: Iterable[bytes]) -> Iterator[bytes]:
@@ -224,5 +239,12 @@ DO $$ BEGIN RAISE NOTICE {mark}, pg_catalog.pg_current_xact_id(); END $$;
 SET LOCAL client_min_messages = warning;
 SELECT pg_catalog.set_config('pgproof.replaced', {names}, true), pg_catalog.set_config('pgproof.kept', {kept}, true);
 SET LOCAL search_path = '';
-{_DROP if request.replaced is None else _DROP_TABLES}
+{_DROP_TABLES if request.replaced is not None else _DROP + _first_state(request.properties)}
 """
+
+
+def _first_state(properties: DatabaseProperties | None) -> str:
+    if properties is None:
+        return first_state.RESET
+    public = first_state.PUBLIC_SCHEMA if properties.has_public_schema else first_state.NO_PUBLIC_SCHEMA
+    return public + first_state.RESET

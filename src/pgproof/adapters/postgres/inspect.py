@@ -1,6 +1,5 @@
 """Queries that tell what a database holds, on every version from 13 on."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +8,6 @@ from psycopg import sql
 
 from pgproof.adapters.postgres.connect import Session, version_of
 from pgproof.adapters.postgres.patterns import TablePattern
-from pgproof.domain.errors import PostgresError
 from pgproof.domain.fingerprint import SequencePosition
 from pgproof.domain.properties import DatabaseProperties, Grant, Setting
 from pgproof.domain.tuning import ServerMemory
@@ -17,7 +15,6 @@ from pgproof.services.ports import Relation
 
 OWN_SCHEMA = "pgproof"
 _SEQUENCES_A_QUERY = 100
-_POLL_SECONDS = 0.1
 
 # What pg_dump dumps of pg_class: nothing of the system's, nothing temporary, no members of extensions.
 _DUMPED = """
@@ -183,7 +180,8 @@ _USER_OBJECTS = """
     WHERE d.objid >= 16384 AND d.deptype = 'n' AND n.nspname !~ '^pg_'
       AND d.classid <> 'pg_catalog.pg_default_acl'::regclass
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
-                      WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype IN ('e', 'i'))
+                      WHERE e.classid = d.classid AND e.objid = d.objid AND e.objsubid = 0
+                        AND e.deptype IN ('e', 'i'))
       AND n.nspname IS DISTINCT FROM %(own_schema)s
     ORDER BY 1
 """
@@ -192,28 +190,6 @@ _USER_OBJECTS = """
 def user_objects(session: Session) -> tuple[str, ...]:
     """What is here beside what every new database has."""
     return tuple(name for (name,) in session.execute(_USER_OBJECTS, _own(session)))
-
-
-_STATUS_SECONDS = 30
-
-
-def transaction_committed(session: Session, transaction: str) -> bool:
-    """What became of a transaction; one whose client is gone but which still goes on is ended."""
-    deadline = time.monotonic() + _STATUS_SECONDS
-    while True:
-        row = session.execute("SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)", [transaction]).fetchone()
-        if row is None or row[0] != "in progress":
-            return row is not None and row[0] == "committed"
-        if time.monotonic() > deadline:
-            raise PostgresError(
-                f"transaction {transaction} still goes on", hint="End it (see pg_stat_activity), then try again."
-            )
-        session.execute(
-            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
-            "WHERE backend_xid = (%s::pg_catalog.xid8)::pg_catalog.xid",
-            [transaction],
-        )
-        time.sleep(_POLL_SECONDS)
 
 
 def lock(session: Session, tables: Sequence[Relation]) -> None:

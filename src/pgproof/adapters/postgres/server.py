@@ -7,14 +7,24 @@ from typing import Any
 
 from psycopg import sql
 
-from pgproof.adapters.postgres import alter, finishing, inspect, roles, subscriptions
+from pgproof.adapters.postgres import (
+    alter,
+    finishing,
+    inspect,
+    known_settings,
+    obstacles,
+    roles,
+    subscriptions,
+    transaction_number,
+)
 from pgproof.adapters.postgres.connect import Session, connect, parse_url, version_of
 from pgproof.adapters.postgres.snapshot import ExportedSnapshot, exported
 from pgproof.adapters.postgres.swap import swap
 from pgproof.domain.database import OLDEST_SERVER, ConnectionInfo, Server
 from pgproof.domain.errors import DatabaseMissing, PostgresError, VersionUnsupported
 from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel
-from pgproof.domain.properties import DatabaseProperties
+from pgproof.domain.obstacles import Obstacles
+from pgproof.domain.properties import DatabaseProperties, Setting
 from pgproof.domain.role_statements import RoleStatement
 from pgproof.domain.tuning import ServerMemory
 
@@ -132,11 +142,12 @@ class LivePostgresServer:
             for statement in alter.apply_properties(name, properties, inspect.may_become(session)):
                 session.execute(statement)
 
-    def apply_settings(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
+    def apply_settings(
+        self, connection: ConnectionInfo, name: str, properties: DatabaseProperties
+    ) -> Mapping[Setting, str]:
         """See the port."""
         with self._maintenance(connection) as session, session.transaction():
-            for statement in alter.apply_settings(name, properties):
-                session.execute(statement)
+            return known_settings.apply(session, name, properties.settings)
 
     def memory(self, connection: ConnectionInfo) -> ServerMemory:
         """See the port."""
@@ -149,6 +160,11 @@ class LivePostgresServer:
         with self._maintenance(connection) as session:
             return inspect.sessions(session, connection.dbname)
 
+    def obstacles(self, connection: ConnectionInfo) -> Obstacles:
+        """See the port."""
+        with connect(connection) as session:
+            return obstacles.find(session)
+
     def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """See the port."""
         with connect(connection) as session:
@@ -158,7 +174,7 @@ class LivePostgresServer:
     def transaction_committed(self, connection: ConnectionInfo, transaction: str) -> bool:
         """See the port."""
         with connect(connection) as session:
-            return inspect.transaction_committed(session, transaction)
+            return transaction_number.committed(session, transaction)
 
     def analyze(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """See the port."""

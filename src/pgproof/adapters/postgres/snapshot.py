@@ -8,7 +8,7 @@ from threading import Event
 
 from psycopg import sql
 
-from pgproof.adapters.postgres import digest, inspect
+from pgproof.adapters.postgres import digest, inspect, unrestorable
 from pgproof.adapters.postgres.connect import Session, cancelled_by, connect, translated
 from pgproof.adapters.postgres.patterns import parse_all
 from pgproof.domain.database import ConnectionInfo
@@ -63,6 +63,7 @@ class ExportedSnapshot:
             large_objects=inspect.large_objects(session),
             properties=inspect.properties(session),
             holds_catalog=inspect.holds_catalog(session),
+            unrestorable=unrestorable.find(session),
         )
 
     def hold(self, tables: Sequence[Relation]) -> None:

@@ -22,10 +22,17 @@ from pgproof.domain.errors import SwapFailed
 _PAUSE_SECONDS = 0.02
 _LOCK_WAIT_SECONDS = 10
 
-_SESSIONS = """
-    SELECT a.pid FROM pg_catalog.pg_stat_activity a
+# Where commits do not wait for the disk, a crash would take back renames that we have reported.
+_FOR_GOOD = """
+    SELECT pg_catalog.set_config('synchronous_commit', 'on', true)
+    WHERE pg_catalog.current_setting('synchronous_commit') = 'off'
+"""
+_OF_OTHERS = """
+    FROM pg_catalog.pg_stat_activity a
     WHERE a.datname = ANY (%s) AND a.pid <> pg_catalog.pg_backend_pid()
 """
+_SESSIONS = f"SELECT a.pid {_OF_OTHERS}"
+_END_SESSIONS = f"SELECT pg_catalog.pg_terminate_backend(a.pid) {_OF_OTHERS}"
 
 
 def swap(maintenance: ConnectionInfo, *, live: str, incoming: str, outgoing: str | None) -> float:
@@ -43,6 +50,7 @@ def swap(maintenance: ConnectionInfo, *, live: str, incoming: str, outgoing: str
 def _rename(session: Session, pairs: list[tuple[str, str]], refused: set[int]) -> None:
     try:
         with session.transaction():
+            session.execute(_FOR_GOOD)
             for old, new in pairs:
                 session.execute(
                     sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
@@ -80,9 +88,16 @@ class _SessionEnder:
         # A connection that is lost here shows as a rename that waits in vain, and is reported as that.
         with suppress(psycopg.OperationalError):
             while not self._done.is_set():
-                for (pid,) in self._session.execute(_SESSIONS, (self._databases,)).fetchall():
-                    self._end(pid)
+                self._end_all()
                 self._done.wait(_PAUSE_SECONDS)
+
+    def _end_all(self) -> None:
+        # At once: one after the other, hundreds of them take as long as the door is shut.
+        try:
+            self._session.execute(_END_SESSIONS, (self._databases,))
+        except psycopg.errors.InsufficientPrivilege:
+            for (pid,) in self._session.execute(_SESSIONS, (self._databases,)).fetchall():
+                self._end(pid)
 
     def _end(self, pid: int) -> None:
         try:

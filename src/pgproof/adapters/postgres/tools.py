@@ -4,11 +4,24 @@ import contextlib
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from pgproof.adapters.postgres import commands, contents, finder, in_place, mapped, schema, script, tarball
-from pgproof.adapters.postgres.connect import run_all
+from pgproof.adapters.postgres import (
+    autovacuum,
+    commands,
+    contents,
+    finder,
+    in_place,
+    inspect,
+    mapped,
+    property_changes,
+    schema,
+    script,
+    tarball,
+)
+from pgproof.adapters.postgres.connect import connect, run_all
 from pgproof.adapters.postgres.failures import dump_failure, restore_failure
 from pgproof.adapters.postgres.process import Command, ToolProcess
 from pgproof.adapters.postgres.staging import Staging, staging_errors
@@ -99,9 +112,26 @@ class LocalTools:
         """See the port."""
         _check_tls(tools, request.connection)
         request, afterwards = self._for_roles(tools, request)
-        self._restore(tools, request, watch)
+        if request.autovacuum:
+            self._restore(tools, request, watch)
+        else:
+            self._restore_without_autovacuum(tools, request, watch)
         if afterwards:
             run_all(request.connection, afterwards)
+
+    def _restore_without_autovacuum(self, tools: ClientTools, request: RestoreRequest, watch: Watch) -> None:
+        listing = self._list(commands.list_contents(tools, request.staged, self._environment), iter(()))
+        definitions = self._list(commands.list_pre_data(tools, request.staged, self._environment), iter(()))
+        pre_data = frozenset(entry.dump_id for entry in definitions.entries)
+        stages = autovacuum.stages(listing, pre_data, request.entries)
+        self._restore(tools, replace(request, entries=stages.definitions), watch)
+        with connect(request.connection) as session:
+            held = autovacuum.hold(session)
+        self._restore(tools, replace(request, entries=stages.most), watch)
+        with connect(request.connection) as session:
+            autovacuum.release(session, held)
+        if stages.last:
+            self._restore(tools, replace(request, entries=stages.last), watch)
 
     def _for_roles(self, tools: ClientTools, request: RestoreRequest) -> tuple[RestoreRequest, Sequence[str]]:
         if not request.role_map:
@@ -149,6 +179,7 @@ class LocalTools:
         """See the port."""
         _check_tls(tools, request.connection)
         request, afterwards = self._for_roles(tools, request)
+        afterwards = [*afterwards, *_property_changes(request)]
         with self._entry_list(request) as entry_list:
             in_place.run(
                 script=commands.restore_script(
@@ -218,6 +249,20 @@ class LocalTools:
             for chunk in archive:
                 file.write(chunk)
         return target
+
+
+def _property_changes(request: RestoreRequest) -> Sequence[str]:
+    if request.properties is None:
+        return ()
+    with connect(request.connection) as session:
+        return property_changes.script(
+            request.connection.dbname,
+            inspect.properties(session),
+            request.properties,
+            inspect.may_become(session),
+            keep_owner=request.no_owner,
+            keep_roles=request.no_acl,
+        )
 
 
 def _check_tls(tools: ClientTools, connection: ConnectionInfo) -> None:

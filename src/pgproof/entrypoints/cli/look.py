@@ -211,6 +211,7 @@ def _sheet(backup: Backup, manifest: "Manifest | None", zone: "tzinfo") -> str:
         ("PostgreSQL", f"{manifest.server_version}, dumped by pg_dump {manifest.client_version}"),
         ("holds", _content(held)),
         ("fingerprint", held.level.value),
+        *(("not restorable", text.plain(what)) for what in manifest.unrestorable),
     ]
     return text.pairs(rows)
 

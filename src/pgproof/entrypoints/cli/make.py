@@ -71,6 +71,7 @@ def backup(
     lines = [message]
     if manifest.excluded_data:
         lines.append(_left_out(manifest))
+    lines += [f"WARNING: it does not restore as a whole because of the {what}" for what in manifest.unrestorable]
     lines += [f"{taken.storage_url}: {taken.file_path}", f"restore it with: pgproof restore {taken.id}"]
     if embedded:
         lines.append(

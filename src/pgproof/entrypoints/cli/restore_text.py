@@ -5,7 +5,7 @@ from datetime import datetime, tzinfo
 
 from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.manifest import Manifest
-from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus
+from pgproof.domain.restore import FAILED_LOAD, Restore, RestoreMode, RestoreOptions, RestoreStatus
 from pgproof.domain.wording import in_quotes, listed
 from pgproof.entrypoints.cli import text
 from pgproof.services.forecast import Forecast, UndoForecast, come_back_empty
@@ -159,6 +159,8 @@ def _facts(done: Restore, manifest: Manifest) -> Iterator[str]:
         yield f"{_empty(empty)}: the backup was taken without these rows"
     timings = dict(done.timings)
     refused = timings.pop("refused", None)
+    if FAILED_LOAD in timings:
+        yield f"pgproof log {done.id} --restore tells why the first load failed, and was done again with one job"
     if timings:
         steps = ", ".join(f"{step.replace('_', ' ')} {seconds:.2f} s" for step, seconds in timings.items())
         yield f"steps: {steps}"

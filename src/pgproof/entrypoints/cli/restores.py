@@ -57,6 +57,9 @@ def restore(
     no_analyze: Annotated[
         bool, typer.Option("--no-analyze", help="Do not collect statistics before the swap.")
     ] = False,
+    no_autovacuum: Annotated[
+        bool, typer.Option("--no-autovacuum", help="Keep autovacuum away from the new tables while they are loaded.")
+    ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -82,8 +85,10 @@ def restore(
             role_map=_role_map(map_role or ()),
             tablespace=tablespace,
             force=force,
+            autovacuum=not no_autovacuum,
         )
         forecast = foresee_restore(app.catalog, app.storage, app.server, app.databases, backup_id, options)
+        app.restores.check(backup_id, options)
         if options.mode is not RestoreMode.NEW_DATABASE:  # that one takes nothing away
             session.confirm(
                 forecast.database.name,

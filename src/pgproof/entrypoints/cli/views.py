@@ -40,6 +40,7 @@ def backup_created(backup: Backup, manifest: Manifest, message: str) -> dict[str
         **backup_row(backup),
         **_archive(backup),
         "excluded_data": list(manifest.excluded_data),
+        "unrestorable": list(manifest.unrestorable),
         "message": message,
     }
 
@@ -155,6 +156,7 @@ def _manifest(manifest: Manifest) -> dict[str, Any]:
         "digests": dict(sorted(held.digests.items())),
         "schema_only": sorted(held.schema_only),
         "excluded_data": list(manifest.excluded_data),
+        "unrestorable": list(manifest.unrestorable),
         "sequences": {name: asdict(position) for name, position in sorted(held.sequences.items())},
         "extensions": dict(sorted(held.extensions.items())),
         "large_objects": held.large_objects,

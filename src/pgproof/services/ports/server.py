@@ -8,7 +8,8 @@ from typing import Protocol
 
 from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
 from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
-from pgproof.domain.properties import DatabaseProperties
+from pgproof.domain.obstacles import Obstacles
+from pgproof.domain.properties import DatabaseProperties, Setting
 from pgproof.domain.role_statements import RoleStatement
 from pgproof.domain.tuning import ServerMemory
 
@@ -35,7 +36,7 @@ class DatabaseFacts:
 
     `unreadable` names the tables and sequences that the role may not read. `extensions` maps names to
     versions, `roles` are all roles that own or are granted something. `holds_catalog` tells that pgproof's
-    own catalog lives in this database.
+    own catalog lives in this database. `unrestorable` is what a dump holds and no restore brings back.
     """
 
     size: int
@@ -47,6 +48,7 @@ class DatabaseFacts:
     large_objects: int
     properties: DatabaseProperties
     holds_catalog: bool
+    unrestorable: tuple[str, ...] = ()
 
 
 class Snapshot(Protocol):
@@ -141,8 +143,13 @@ class PostgresServer(Protocol):
     def check_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """Try what `apply_properties` does, and take it back: raises what that would raise."""
 
-    def apply_settings(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
-        """Database-level settings alone, before anything is loaded: what is loaded may depend on them."""
+    def apply_settings(
+        self, connection: ConnectionInfo, name: str, properties: DatabaseProperties
+    ) -> Mapping[Setting, str]:
+        """Database-level settings alone, before anything is loaded: what is loaded may depend on them.
+
+        Those that this server does not know, or not with that value, are left out and returned with what it said.
+        """
 
     def apply_properties(self, connection: ConnectionInfo, name: str, properties: DatabaseProperties) -> None:
         """Database-level settings, grants, comment and connection limit, in one transaction."""
@@ -152,6 +159,9 @@ class PostgresServer(Protocol):
 
     def sessions(self, connection: ConnectionInfo) -> int:
         """How many sessions of clients are in a database now."""
+
+    def obstacles(self, connection: ConnectionInfo) -> Obstacles:
+        """What others hold in a database and a restore cannot take away."""
 
     def user_objects(self, connection: ConnectionInfo) -> tuple[str, ...]:
         """What a database holds beside what every new one has, for people; our own schema does not count."""

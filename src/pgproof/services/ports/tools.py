@@ -10,6 +10,7 @@ from typing import Protocol
 from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.database import ConnectionInfo, ServerVersion
 from pgproof.domain.fingerprint import Fingerprint
+from pgproof.domain.properties import DatabaseProperties
 from pgproof.domain.table_of_contents import TableOfContents
 from pgproof.services.ports.server import Relation
 
@@ -57,6 +58,8 @@ class RestoreRequest:
     `settings` are of the session, such as maintenance_work_mem. `server_version` tells what the server knows.
     `replaced` names the tables that `replace_contents` drops first, ``None`` is everything but `kept_schema`;
     what depends on a named one is not dropped with it. `role_map` names the roles that take the place of others.
+    Without `autovacuum` it is kept away from the tables while they are loaded, and has them at the end as the
+    archive says. `properties` are what `replace_contents` gives the database itself, ``None`` leaves it as it is.
     """
 
     staged: Path
@@ -71,6 +74,8 @@ class RestoreRequest:
     kept_schema: str | None = None
     replaced: tuple[str, ...] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    autovacuum: bool = True
+    properties: DatabaseProperties | None = None
 
 
 TRANSACTION_MARK = "pgproof transaction "
@@ -119,9 +124,10 @@ class PostgresTools(Protocol):
         self, tools: ClientTools, request: RestoreRequest, expected: Fingerprint, watch: Watch
     ) -> None:
         """Drop the user objects of a database and restore, in one transaction: all or nothing.
-        Before the commit the counts are held against `expected`. Raises
-               `FingerprintMismatch` and `RestoreFailed`; then the database is as it was. `watch` hears a line with
-               `TRANSACTION_MARK` and the transaction's number before anything is changed.
+
+        Before the commit the counts are held against `expected`. Raises `FingerprintMismatch` and `RestoreFailed`; then
+        the database is as it was. `watch` hears a line with `TRANSACTION_MARK` and the transaction's number before
+        anything is changed, and a warning for each property that the server does not let us change.
         """
 
     def archive_schema(self, tools: ClientTools, request: RestoreRequest, watch: Watch) -> Generator[bytes, None, None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
 from pgproof.domain.definitions import Comparison, Definitions, compare, parse
-from pgproof.domain.errors import PostgresError, ServerUnreachable
+from pgproof.domain.errors import PostgresError, RestoreFailed, ServerUnreachable
 from pgproof.domain.fingerprint import Fingerprint, differences
 from pgproof.domain.manifest import Manifest
 from pgproof.domain.properties import DatabaseProperties
@@ -20,6 +20,7 @@ from pgproof.services.restore_testing.lacking import lacking_behind
 from pgproof.services.restore_testing.roles import bring_roles, missing_roles
 from pgproof.services.restore_testing.work import TrialWork
 from pgproof.services.restoring import loading
+from pgproof.services.restoring.clashes import may_be_a_clash
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class Trial:
             return known or (f"a database with the encoding and locale of the original: {error.detail}",)
         if not self.scratch.throwaway:
             self.work.note(database_oid=oid)
-        self.work.world.server.apply_settings(self._place, name, self._properties())
+        unknown = self.work.world.server.apply_settings(self._place, name, self._properties())
+        for setting, reason in unknown.items():
+            self.work.log.log(f"the setting {setting.name} of the database is left out: {reason}")
         return ()
 
     def run(self) -> Verdict:
@@ -68,8 +71,16 @@ class Trial:
         work.begin(RestoreTestStep.UNPACK)
         with loading.staged(world, work.log, work.backup, self.manifest) as archive:
             work.begin(RestoreTestStep.LOAD)
-            request = self._request(archive)
-            world.tools.restore(self.client, request, self._watch())
+            request = self._request(archive, work.jobs)
+            try:
+                world.tools.restore(self.client, request, self._watch())
+            except RestoreFailed as error:
+                if not may_be_a_clash(error, work.jobs):
+                    raise
+                work.log.log(f"the load with {work.jobs} jobs failed and is done again with one: {error.detail}")
+                self._start_over()
+                request = self._request(archive, jobs=1)
+                world.tools.restore(self.client, request, self._watch())
             world.server.validate_indexes(self._place)
             archived = self._read(world.tools.archive_schema(self.client, request, self._quiet()))
         work.begin(RestoreTestStep.COMPARE_CONTENTS)
@@ -111,16 +122,24 @@ class Trial:
         )
         return (self.server.version.major, self.client.version.major) == (taken_on.major, taken_by.major)
 
-    def _request(self, archive: Path) -> RestoreRequest:
+    def _start_over(self) -> None:
+        server = self.work.world.server
+        oid = server.list_databases(server.maintenance(self._place))[self._place.dbname]
+        server.drop_database(self._place, self._place.dbname, oid)
+        if not self.scratch.throwaway:
+            self.work.note(database_oid=None)
+        self.create_database()  # it lacked nothing the first time
+
+    def _request(self, archive: Path, jobs: int) -> RestoreRequest:
         return RestoreRequest(
             staged=archive,
             connection=self._place,
-            jobs=self.work.jobs,
+            jobs=jobs,
             no_owner=not self.owners,
             no_acl=not self.owners,
             no_tablespaces=True,
             server_version=self.server.version,
-            settings=restore_settings(self.work.world.server.memory(self._place), self.work.jobs),
+            settings=restore_settings(self.work.world.server.memory(self._place), jobs),
         )
 
     def _watch(self) -> Watch:

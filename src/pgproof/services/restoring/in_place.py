@@ -14,7 +14,9 @@ def replace_contents(work: Work, plan: Plan) -> None:
     """Load, compare and commit at once; afterwards collect statistics."""
     with loading.staged(work.world, work.log, work.backup, plan.manifest) as place:
         work.begin(RestoreStep.REPLACE)
-        request = loading.request(work, plan, place, work.live)
+        request = loading.request(work, plan, place, work.live, jobs=1)
+        if not work.restore.options.selective:
+            request = replace(request, properties=plan.properties)
         watching = loading.watch(work, plan)
         watching = replace(watching, on_line=_noting_transaction(work, watching.on_line))
         work.world.tools.replace_contents(plan.client, request, plan.expected, watching)

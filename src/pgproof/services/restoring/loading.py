@@ -43,21 +43,22 @@ def staged(world: World, log: JobLog, backup: Backup, manifest: Manifest) -> Ite
         yield place
 
 
-def request(work: Work, plan: Plan, place: Path, target: ConnectionInfo) -> RestoreRequest:
-    """What pg_restore is to do."""
+def request(work: Work, plan: Plan, place: Path, target: ConnectionInfo, jobs: int) -> RestoreRequest:
+    """What pg_restore is to do, with so many jobs."""
     options = work.restore.options
     return RestoreRequest(
         staged=place,
         connection=target,
-        jobs=options.parallel_jobs,
+        jobs=jobs,
         entries=plan.entries,
         no_owner=options.no_owner,
         no_acl=options.no_acl,
         role_map=options.role_map,
         no_tablespaces=options.tablespace is not None,
         server_version=plan.server.version,
-        settings=restore_settings(work.world.server.memory(target), options.parallel_jobs),
+        settings=restore_settings(work.world.server.memory(target), jobs),
         kept_schema=_OWN_SCHEMA if plan.keeps_catalog else None,
+        autovacuum=options.autovacuum,
         replaced=(*plan.expected.tables, *plan.expected.schema_only) if options.selective else None,
     )
 

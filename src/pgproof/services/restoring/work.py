@@ -1,4 +1,4 @@
-"""A restore in the making: its record, its ports, its log."""
+"""A restore in the making: its ports, what it works on, its record, its log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from typing import Any
 from pgproof.domain.backup import Backup
 from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import Cancelled
-from pgproof.domain.restore import Restore, RestoreStep
+from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStep
 from pgproof.services.job_log import JobLog
 from pgproof.services.owning import check_restore_is_ours, save_if_ours
 from pgproof.services.ports import Catalog, Clock, PostgresServer, PostgresTools, Storage, Streams
@@ -26,6 +26,26 @@ class World:
     clock: Clock
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A backup, the database that it is to end up in, and how. `makes` names the databases that come of it.
+
+    Their names have a restore's number: one that is only thought about has none yet.
+    """
+
+    world: World
+    backup: Backup
+    database: Database
+    dbname: str
+    options: RestoreOptions
+    makes: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> ConnectionInfo:
+        """The database that the restore is to end up in, whether it exists yet or not."""
+        return self.database.connection.to_database(self.dbname)
+
+
 @dataclass
 class Work:
     """One restore; `restore` is its record as it goes on."""
@@ -39,9 +59,26 @@ class Work:
     _begun_at: float | None = None
 
     @property
+    def subject(self) -> Subject:
+        """What the restore works on."""
+        made = (self.restore.shadow_database, self.restore.previous_database)
+        return Subject(
+            world=self.world,
+            backup=self.backup,
+            database=self.database,
+            dbname=self.restore.dbname,
+            options=self.restore.options,
+            makes=tuple(name for name in made if name is not None) if self._builds else (),
+        )
+
+    @property
     def live(self) -> ConnectionInfo:
         """The database that the restore is to end up in, whether it exists yet or not."""
-        return self.database.connection.to_database(self.restore.dbname)
+        return self.subject.live
+
+    @property
+    def _builds(self) -> bool:
+        return self.restore.options.mode is not RestoreMode.IN_PLACE
 
     def shadow(self, settings: Mapping[str, str]) -> ConnectionInfo:
         """The database that is built beside it, for sessions with these settings."""
