@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format bench requirements clean
+.PHONY: help setup demo test test-all check format bench bench-api requirements clean
 
 help: ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ format: $(STAMP) ## Format the code and mend what can be mended mechanically
 
 bench: $(STAMP) ## Measure against pg_dump and pg_restore (some minutes, about 4 GB of disk)
 	$(BIN)/python -m bench
+
+bench-api: $(STAMP) ## Measure the HTTP API with 100,000 backups in the catalog (some minutes)
+	$(BIN)/python -m bench.api
 
 requirements: ## Compile the hash-pinned requirements anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \

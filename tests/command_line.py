@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from pgproof.domain.archive import MANIFEST as NAME_OF_THE_MANIFEST
 from pgproof.domain.archive import Compression
@@ -28,10 +28,14 @@ from pgproof.domain.restore_test import (
 )
 from pgproof.entrypoints.cli.app import run
 from pgproof.entrypoints.cli.session import Session
+from pgproof.services.api_tokens import ApiTokenService
+from pgproof.services.audit import AuditTrail
 from pgproof.services.databases import DatabaseService
 from pgproof.services.expiry import ExpiryService
 from pgproof.services.ports import Observer, PostgresServer, PostgresTools, Progress
+from pgproof.services.users import UserService
 from pgproof.settings import Settings, load_settings
+from tests.fakes.access import CountingRandomness, MemoryAccessRecords, PlainSigner, QuickHasher
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.server import MemoryServer
 from tests.fakes.storage import MemoryStorage
@@ -224,6 +228,9 @@ class CommandLine:
         self.storage = MemoryStorage()
         self.server = MemoryServer(shop=1)
         self.clock = FakeClock()
+        self.access = MemoryAccessRecords()
+        self.audit = AuditTrail(self.access, self.clock)
+        self.randomness = CountingRandomness()
         self.backups = FakeBackups(self.catalog, self.storage)
         self.restore_failure: BaseException | None = None
         self.restore_refusal: BaseException | None = None
@@ -241,12 +248,13 @@ class CommandLine:
         typed: str | None = None,
         open_app: Callable[[Settings], Any] | None = None,
         stdout: io.StringIO | None = None,
+        piped: TextIO | None = None,
     ) -> Outcome:
-        """Run one command; `typed` is what a person types on a terminal, ``None`` is no terminal.
+        """Run one command; `typed` is what a person types on a terminal, ``None`` is no terminal but `piped`.
 
         What is asked for without being shown is in `asked`, and answered with `typed` as well.
         """
-        stdin = io.StringIO() if typed is None else Terminal(typed)
+        stdin = (piped or io.StringIO()) if typed is None else Terminal(typed)
         out = io.StringIO() if stdout is None else stdout
         err = io.StringIO() if typed is None else Terminal()
 
@@ -290,6 +298,9 @@ class CommandLine:
             ),
             expiry=expiry,
             restore_tests=self.restore_tests,
+            users=UserService(self.access, QuickHasher(), PlainSigner(), self.randomness, self.clock),
+            api_tokens=ApiTokenService(self.access, self.randomness, self.clock),
+            audit=self.audit,
             settled=self.settled,
         )
         yield cast("App", app)

@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from pgproof.domain.secret import Secret, without_secrets, without_url_passwords
+from pgproof.domain.wording import plain
 
 _SECRET_WORDS = frozenset(
     {
@@ -51,11 +52,37 @@ class Masking:
             return {key: self._masked(str(key), item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._masked(name, item) for item in value]
-        return without_url_passwords(without_secrets(str(value), *self._secrets))
+        return _steerless(without_url_passwords(without_secrets(str(value), *self._secrets)))
+
+
+def _steerless(text: str) -> str:
+    """Text without characters that could steer a terminal; line ends stay, since a traceback has some."""
+    return text if text.isprintable() else "".join(char if char in "\n\t" else plain(char) for char in text)
 
 
 def _sounds_secret(name: str) -> bool:
     return any(word.lower().removesuffix("s") in _SECRET_WORDS for word in _WORD.findall(name))
+
+
+def use_standard_logging() -> None:
+    """Hand events to the standard library's logger `pgproof`, whose handlers and level are the application's.
+
+    Only where nobody has configured structlog: else events go where that says.
+    """
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            Masking(),
+            structlog.processors.KeyValueRenderer(key_order=["event"], drop_missing=True),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=lambda *_: logging.getLogger("pgproof"),
+        cache_logger_on_first_use=False,
+    )
 
 
 def configure_logs(

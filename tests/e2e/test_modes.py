@@ -203,7 +203,6 @@ class TestDropExistingFalse:
         app.restores.restore(backup.id, options, recorder)
         assert server.sql(place, "SELECT count(*) FROM app.orders") == [(300,)]
 
-
     def test_a_partitioned_table_counts_and_is_replaced_like_any_other(
         self, app: App, server: Server, recorder: Recorder
     ) -> None:

@@ -90,6 +90,27 @@ def test_everything_in_the_way_of_a_swap_is_told_at_once_and_each_hint_mends_it(
     app.server.drop_database(place, restore.previous_database, restore.live_oid)
 
 
+def test_what_comes_into_the_way_during_the_load_is_found_before_the_swap(
+    app: App, server: Server, place: ConnectionInfo, backup: Backup
+) -> None:
+    slot = f"late_{place.dbname}"
+
+    class Meddler(Recorder):
+        def step(self, name: str) -> None:
+            super().step(name)
+            if name == "compare":
+                server.sql(place, f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")
+
+    server.sql(place, "INSERT INTO t VALUES (2)")
+    meddler = Meddler()
+    with pytest.raises(Conflict, match=slot):
+        app.restores.restore(backup.id, SWAP, meddler)
+    assert "swap" not in meddler.steps
+    assert server.sql(place, "SELECT count(*) FROM t") == [(2,)]
+    assert [name for name in app.server.list_databases(place) if name.startswith(f"{place.dbname}__")] == []
+    server.sql(place, f"SELECT pg_drop_replication_slot('{slot}')")
+
+
 def test_the_reader_of_a_slot_is_named(app: App, server: Server, place: ConnectionInfo, backup: Backup) -> None:
     slot = f"slot_{place.dbname}"
     server.sql(place, "CREATE PUBLICATION p", f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")

@@ -1,5 +1,6 @@
 """A catalog in memory, held to the same contract as the real one."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -8,7 +9,7 @@ from threading import RLock
 
 from pgproof.domain.archive import ObjectNames
 from pgproof.domain.backup import GONE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
-from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.database import DEFAULT_GROUP, ConnectionInfo, Database
 from pgproof.domain.errors import CatalogUnreachable, Conflict, NotFound, WorkerLost
 from pgproof.domain.restore import (
     Restore,
@@ -21,7 +22,7 @@ from pgproof.domain.restore import (
 )
 from pgproof.domain.restore_test import RestoreTest, RestoreTestStatus, RestoreTestStep
 from pgproof.domain.wording import in_quotes
-from pgproof.services.ports import BackupFilter, BackupStats, Lock
+from pgproof.services.ports import BackupFilter, BackupPage, BackupStats, Lock, Position
 
 
 class MemoryCatalog:
@@ -41,17 +42,19 @@ class MemoryCatalog:
     def installation(self) -> str:
         return "00000000-0000-0000-0000-000000000001"
 
-    def add_database(self, name: str, connection: ConnectionInfo, *, from_settings: bool = False) -> Database:
+    def add_database(
+        self, name: str, connection: ConnectionInfo, *, from_settings: bool = False, group: str = DEFAULT_GROUP
+    ) -> Database:
         with self._answering():
             if name in self._databases:
                 raise Conflict(f"a database named {in_quotes(name)} is registered already")
-            self._databases[name] = Database(self._next_id(), name, connection, from_settings)
+            self._databases[name] = Database(self._next_id(), name, connection, from_settings, group)
             return self._databases[name]
 
     def update_database(self, database: Database) -> None:
         stored = self.get_database(database.name)
         self._databases[stored.name] = replace(
-            stored, connection=database.connection, from_settings=database.from_settings
+            stored, connection=database.connection, from_settings=database.from_settings, group=database.group
         )
 
     def get_database(self, name: str) -> Database:
@@ -127,6 +130,18 @@ class MemoryCatalog:
             return changed
 
     def list_backups(self, wanted: BackupFilter) -> Sequence[Backup]:
+        after = wanted.after
+        behind = [
+            backup
+            for backup in self._chosen(wanted)
+            if after is None or (backup.created_at, backup.id) < (after.at, after.id)
+        ]
+        return behind[: wanted.limit]
+
+    def backup_page(self, wanted: BackupFilter) -> BackupPage:
+        return BackupPage(self.list_backups(wanted), len(self._chosen(wanted)))
+
+    def _chosen(self, wanted: BackupFilter) -> list[Backup]:
         with self._answering():
             found = [
                 backup
@@ -134,8 +149,9 @@ class MemoryCatalog:
                 if wanted.status in (None, backup.status)
                 and wanted.database in (None, backup.database)
                 and wanted.trigger_source in (None, backup.trigger_source)
+                and (wanted.text is None or _has_words(backup, wanted.text))
             ]
-        return sorted(found, key=lambda backup: (backup.created_at, backup.id), reverse=True)[: wanted.limit]
+        return sorted(found, key=lambda backup: (backup.created_at, backup.id), reverse=True)
 
     def present_backups(self) -> Sequence[Backup]:
         with self._answering():
@@ -193,9 +209,16 @@ class MemoryCatalog:
                 raise Conflict(f"restore {restore.id} is {stored.status}, not {expected}")
             self._restores[stored.id] = restore
 
-    def list_restores(self, limit: int = 50, *, database: str | None = None) -> Sequence[Restore]:
+    def list_restores(
+        self, limit: int = 50, *, database: str | None = None, after: Position | None = None
+    ) -> Sequence[Restore]:
         with self._answering():
-            found = [restore for restore in self._restores_by_age()[::-1] if database in (None, restore.database)]
+            found = [
+                restore
+                for restore in self._restores_by_age()[::-1]
+                if database in (None, restore.database)
+                and (after is None or (restore.created_at, restore.id) < (after.at, after.id))
+            ]
             return found[:limit]
 
     def unfinished_restores(self) -> Sequence[Restore]:
@@ -233,9 +256,16 @@ class MemoryCatalog:
     def save_restore_test(self, test: RestoreTest) -> None:
         self._restore_tests[self.get_restore_test(test.id).id] = test
 
-    def list_restore_tests(self, limit: int = 50, *, backup_id: int | None = None) -> Sequence[RestoreTest]:
+    def list_restore_tests(
+        self, limit: int = 50, *, backup_id: int | None = None, after: Position | None = None
+    ) -> Sequence[RestoreTest]:
         with self._answering():
-            found = [test for test in self._restore_tests.values() if backup_id in (None, test.backup_id)]
+            found = [
+                test
+                for test in self._restore_tests.values()
+                if backup_id in (None, test.backup_id)
+                and (after is None or (test.started_at, test.id) < (after.at, after.id))
+            ]
         return sorted(found, key=lambda test: (test.started_at, test.id), reverse=True)[:limit]
 
     def unfinished_restore_tests(self) -> Sequence[RestoreTest]:
@@ -267,6 +297,9 @@ class MemoryCatalog:
             if (kind, job_id) not in self._owned:
                 raise WorkerLost(f"nobody here owns {kind.name.lower()} {job_id}")
 
+    def keep_owned(self) -> None:
+        return
+
     def is_owned(self, kind: Lock, job_id: int) -> bool:
         with self._answering():
             return (kind, job_id) in self._owned
@@ -284,3 +317,12 @@ class MemoryCatalog:
             if self.unreachable:
                 raise CatalogUnreachable("unable to reach the catalog", hint="Clear `unreachable` of this fake.")
             yield
+
+
+def _has_words(backup: Backup, text: str) -> bool:
+    def words(of: str) -> list[str]:
+        return [word for word in re.split(r"[!-/:-@\[-`{-~\s]+", of.lower()) if word]
+
+    there = words(f"{backup.database} {backup.filename} {backup.description or ''}")
+    wanted = words(text)
+    return bool(wanted) and all(any(word.startswith(begin) for word in there) for begin in wanted)

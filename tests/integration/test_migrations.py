@@ -12,7 +12,8 @@ from alembic.script import ScriptDirectory
 
 from pgproof.adapters.catalog.connect import make_engine
 from pgproof.adapters.catalog.models import SCHEMA, Base
-from pgproof.adapters.catalog.revisions import HEAD, MIGRATIONS, stored_revision, upgrade
+from pgproof.adapters.catalog.prepare import prepare_catalog
+from pgproof.adapters.catalog.revisions import HEAD, MIGRATIONS, is_current, stored_revision, upgrade
 from pgproof.domain.backup import BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo
 from tests.servers import Server
@@ -90,10 +91,43 @@ SAMPLES = {
             (backup_id, database, status, step, outcome, started_at, database_oid, differences, missing, remarks)
         SELECT id, 'shop', 'completed', 'done', 'failed', now(), 16384, '[["table", "public.a", "1 rows", null]]',
                '{extension hstore}', '{a remark}' FROM pgproof.backup_jobs WHERE id = 1""",
-    "0008": "SELECT 1",
-    "0009": "SELECT 1",
-    "0010": "SELECT 1",
-    "0011": "SELECT 1",
+    "0008": """
+        INSERT INTO pgproof.users (name, name_key, password_hash, role) VALUES ('Ann', 'ann', '$argon2id$x', 'admin');
+        INSERT INTO pgproof.sign_in_origins (user_id, origin, last_at) VALUES (1, '10.0.0.1', now());
+        INSERT INTO pgproof.refresh_sessions (user_id, created_at, expires_at) VALUES (1, now(), now());
+        INSERT INTO pgproof.refresh_tokens (session_id, token_hash) VALUES (1, '\\x00ff');
+        INSERT INTO pgproof.api_tokens (user_id, name, role, token_hash, created_at)
+        VALUES (1, 'ci', 'viewer', '\\x00ff', now());
+        INSERT INTO pgproof.sign_in_failures (name, address, failures, last_at) VALUES ('', '10.0.0.1', 3, now());
+        INSERT INTO pgproof.audit_trail (at, actor, action, object, outcome, details)
+        VALUES (now(), 'Ann', 'hold', 'backup 1', 'done', '{"a": 1}');
+        UPDATE pgproof.backup_jobs SET created_by_id = 1 WHERE id = 1""",
+    "0009": """
+        UPDATE pgproof.databases SET worker_group = 'near';
+        INSERT INTO pgproof.jobs (kind, status, worker_group, requested_by, database, subject_id, progress, result)
+        VALUES ('backup', 'running', 'near', 'cli:ann', 'shop', 1, '{"step": "dump"}', '{"backup_id": 1}');
+        SET search_path TO pgproof;
+        INSERT INTO procrastinate_workers DEFAULT VALUES;
+        INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('near', 'pgproof', '{"job_id": 1}');
+        INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp) VALUES ('nothing', 1)""",
+    "0010": """
+        INSERT INTO pgproof.schedules (database, task, cron, zone, options, settled_until, last_due_at, created_by)
+        VALUES ('shop', 'backup', '0 2 * * *', 'Europe/Berlin', '{"include_logs": true}', now(), now(), 'ann');
+        INSERT INTO pgproof.schedule_runs (schedule_id, due_at, started_at, jobs, missed, problems)
+        SELECT id, now(), now(), 1, 2, '{a problem}' FROM pgproof.schedules""",
+    "0011": """
+        INSERT INTO pgproof.alerts (kind, database, about, summary, hint, opened_at, told, told_at)
+        VALUES ('failed', 'shop', 'backup', 's', 'h', now(), true, now());
+        INSERT INTO pgproof.alert_notices
+            (occasion, kind, database, about, summary, hint, opened_at, created_at, next_at, delivered)
+        VALUES ('begin', 'failed', 'shop', 'backup', 's', 'h', now(), now(), now(), '{abc}');
+        INSERT INTO pgproof.alert_rules (database, kinds, urls_sealed, unproven_after_days, shrunken_below)
+        VALUES ('shop', '{failed}', '\\x00ff', 14, 0.5);
+        INSERT INTO pgproof.heartbeats (told_at) VALUES (now());
+        UPDATE pgproof.backup_jobs SET rows_count = 7""",
+    "0012": """
+        INSERT INTO pgproof.idempotency_keys (caller, key, request_sha256, created_at, answer)
+        VALUES ('admin', 'a key', repeat('ab', 32), now(), '{"job_id": 1}')""",
 }
 
 
@@ -172,11 +206,18 @@ def test_the_view_shows_the_fifty_newest_usable_backups(server18: Server, catalo
     assert names == [f"b{n}" for n in range(98, 0, -1) if n % 10][:50]
 
 
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """The queue's tables are Procrastinate's: no model of ours describes them."""
+    if kind == "schema":
+        return name == SCHEMA
+    return kind != "table" or not str(name).startswith("procrastinate_")
+
+
 def test_the_models_are_what_the_migrations_make(catalog_connection: ConnectionInfo) -> None:
     engine = make_engine(catalog_connection)
     options = {
         "include_schemas": True,
-        "include_name": lambda name, kind, _: name == SCHEMA if kind == "schema" else True,
+        "include_name": _is_ours,
         "version_table_schema": SCHEMA,
         "compare_type": True,
         "compare_server_default": True,
@@ -216,3 +257,32 @@ def test_upgrades_at_the_same_moment_do_not_disturb_each_other(place: Connection
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(upgrade, [place] * 3))
     assert stored_revision(place) == HEAD
+
+
+def test_the_queue_lives_in_our_schema_and_leaves_public_alone(server18: Server, place: ConnectionInfo) -> None:
+    upgrade(place)
+    found = server18.sql(
+        place,
+        """SELECT DISTINCT nspname FROM pg_namespace n WHERE
+               EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND relname LIKE 'procrastinate%')
+            OR EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = n.oid AND proname LIKE 'procrastinate%')
+            OR EXISTS (SELECT FROM pg_type t WHERE t.typnamespace = n.oid AND typname LIKE 'procrastinate%')""",
+    )
+    assert found == [("pgproof",)]
+
+
+def test_a_migration_of_a_newer_queue_library_is_run_at_the_next_start(server18: Server, place: ConnectionInfo) -> None:
+    upgrade(place)
+    assert is_current(place)
+    # The last one makes a trigger anew. Without both it is as if an older library had made the catalog.
+    server18.sql(
+        place,
+        "DELETE FROM pgproof.queue_migrations"
+        ' WHERE name = (SELECT max(name COLLATE "C") FROM pgproof.queue_migrations)',
+        "DROP TRIGGER procrastinate_trigger_status_events_update_v1 ON pgproof.procrastinate_jobs",
+    )
+    assert not is_current(place)
+    prepare_catalog(place)
+    assert is_current(place)
+    made = server18.sql(place, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '%status_events_update_v1'")
+    assert made == [(1,)]

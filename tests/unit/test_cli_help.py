@@ -14,7 +14,8 @@ import typer
 from pgproof.entrypoints.cli.app import app
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-SLOW_TO_IMPORT = {"sqlalchemy", "alembic", "psycopg", "pydantic", "cryptography", "structlog", "rich", "zstandard"}
+SLOW_TO_IMPORT = {"sqlalchemy", "alembic", "psycopg", "pydantic", "cryptography", "structlog", "rich", "zstandard",
+                  "fastapi", "starlette", "uvicorn"}  # fmt: skip
 
 
 def commands(group: Any, path: str = "pgproof") -> Iterator[tuple[str, Any]]:
@@ -56,12 +57,22 @@ def test_help_imports_nothing_that_is_slow(argv: list[str], by_typer: set[str]) 
 def test_all_commands_of_this_release_are_there() -> None:
     assert {name.removeprefix("pgproof ") for name in EVERY_COMMAND} == {
         "backup", "list", "show", "verify", "restore-test", "restore", "undo", "hold", "release", "delete",
-        "cleanup", "stats", "log", "doctor", "demo",
+        "cleanup", "stats", "log", "doctor", "demo", "serve", "worker",
+        "job list", "job show", "job cancel",
         "database add", "database update", "database list", "database check", "database remove",
+        "user add", "user list", "user passwd", "user change", "user remove",
+        "token create", "token list", "token revoke",
+        "schedule add", "schedule list", "schedule show", "schedule change", "schedule enable", "schedule disable",
+        "schedule remove", "schedule run", "schedule next",
+        "notify test", "notify list", "notify check", "notify rules", "notify set-rule", "notify remove-rule",
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", EVERY_COMMAND)
+# They run until somebody ends them, and what they tell is the log's.
+SERVICES = {"pgproof serve", "pgproof worker"}
+
+
+@pytest.mark.parametrize("name", sorted(EVERY_COMMAND.keys() - SERVICES))
 def test_every_command_prints_json_on_request(name: str) -> None:
     assert any("--json" in parameter.opts for parameter in EVERY_COMMAND[name].params)
 
@@ -84,7 +95,8 @@ def test_every_command_and_option_explains_itself(name: str) -> None:
 
 def test_no_option_is_documented_that_does_not_exist() -> None:
     for name, command in EVERY_COMMAND.items():
-        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        options = (option for one in command.params for option in (*one.opts, *one.secondary_opts))
+        known = {*options, "--help"}
         assert set(re.findall(r"`(--[a-z-]+)", section(name))) <= known, name
 
 

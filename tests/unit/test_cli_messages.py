@@ -158,6 +158,7 @@ class TestQuestions:
         done = pgproof("database", "add", "new", "-", "--json", typed="postgresql://me:geheim@db/new\n")
         assert done.json == {
             "name": "new", "host": "db", "port": 5432, "user": "me", "dbname": "new", "options": {}, "exists": False,
+            "group": "default",
         }  # fmt: skip
         assert pgproof.asked == ["URL (it is not shown): "]
         assert "geheim" not in done.out + done.err

@@ -21,8 +21,16 @@ DOCUMENTS = sorted(name for name in TEXTS if name.endswith(".md"))
 # What a user or a developer types after. Decisions may speak of what was not done.
 GUIDES = [
     "README.md",
+    "docs/access.md",
     "docs/restore-tests.md",
+    "docs/schedules.md",
+    "docs/notifications.md",
+    "docs/monitoring.md",
+    "docs/workers.md",
     "docs/restoring.md",
+    "docs/api.md",
+    "docs/router.md",
+    "docs/python.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/cli.md",

@@ -50,6 +50,18 @@ def test_people_get_a_line() -> None:
     assert not stream.getvalue().startswith("{")
 
 
+@pytest.mark.parametrize("machine_readable", [True, False])
+def test_nothing_that_is_logged_steers_a_terminal(machine_readable: bool) -> None:
+    stream = io.StringIO()
+    configure_logs(level="info", stream=stream, machine_readable=machine_readable)
+    structlog.get_logger().info("request", path="/\x1b[2J\x9b31m\u2028\u202eevil")
+    logging.getLogger("other").warning("said \x1b]0;evil\x07")
+    lines = stream.getvalue()
+    assert len(lines.splitlines()) == 2
+    assert all(char.isprintable() or char == "\n" for char in lines)
+    assert "evil" in lines
+
+
 def test_the_form_can_be_chosen() -> None:
     stream = Terminal()
     configure_logs(level="info", stream=stream, machine_readable=True)

@@ -48,6 +48,8 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
         BACKUP_STORAGE_URL="file:///srv/c%20d",
         BACKUP_HOME="/srv/home",
         BACKUP_STAGING_DIR="/scratch",
+        BACKUP_TOKEN_MINUTES="5",
+        BACKUP_REFRESH_DAYS="30",
         BACKUP_CATALOG_URL="postgresql://u:p@h/catalog",
         BACKUP_TEST_SERVER_URL="postgresql://u:p@tests/postgres",
         BACKUP_SECRET_KEY="0123456789abcdef",
@@ -74,7 +76,13 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
         BACKUP_CLEANUP_MAX_SHARE="0.25",
         BACKUP_UNDO_HOURS="48",
         BACKUP_MAX_SIZE_GB="0.5",
+        BACKUP_SCHEDULE="30 1 * * *",
+        BACKUP_CLEANUP_SCHEDULE="@weekly",
+        BACKUP_NOTIFY_URLS="json://a/b,c mailto://u:p@h",
+        BACKUP_HEARTBEAT_URL="https://beats/token",
         BACKUP_TIMEZONE="Europe/Berlin",
+        BACKUP_WORKER_JOBS="4",
+        BACKUP_SHUTDOWN_SECONDS="0",
         BACKUP_PG_BIN="/usr/lib/postgresql/18/bin",
         BACKUP_LOG_LEVEL="debug",
         BACKUP_LOG_FORMAT="json",
@@ -89,6 +97,11 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
     assert settings.log_format is LogFormat.JSON
     assert settings.retention_policy == RetentionPolicy(30, 3, 14, 8, 12, 5, 2, ZoneInfo("Europe/Berlin"))
     assert settings.cleanup_max_share == 0.25
+    assert (settings.token_minutes, settings.refresh_days) == (5, 30)
+    assert (settings.schedule, settings.cleanup_schedule) == ("30 1 * * *", "@weekly")
+    assert settings.notify_urls == (Secret("json://a/b,c"), Secret("mailto://u:p@h"))
+    assert settings.heartbeat_url == Secret("https://beats/token")
+    assert {*settings.notify_urls, settings.heartbeat_url} <= {*settings.secrets}
     database = settings.first_database
     assert database is not None
     assert (database.host, database.port, database.user, database.dbname) == ("db", 6432, "app", 'we"ird')
@@ -268,7 +281,49 @@ def test_an_unknown_name_is_a_warning_with_the_nearest_known_one(tmp_path: Path)
 
 def test_settings_of_later_parts_are_no_mistake(tmp_path: Path) -> None:
     later = dict.fromkeys(LATER, "x")
-    assert load(tmp_path, BACKUP_NOTIFY_URLS_FILE="/x", **later).warnings == ()
+    assert load(tmp_path, BACKUP_COPY_URLS_FILE="/x", **later).warnings == ()
+
+
+def test_without_a_word_about_schedules_there_are_two_and_an_empty_value_is_none(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert (settings.schedule, settings.cleanup_schedule) == ("0 2 * * *", "5 2 * * *")
+    (tmp_path / ".env").write_text("BACKUP_SCHEDULE=\nBACKUP_CLEANUP_SCHEDULE=0 5 * * *\n")
+    settings = load(tmp_path)
+    assert (settings.schedule, settings.cleanup_schedule) == (None, "0 5 * * *")
+    assert load(tmp_path, BACKUP_CLEANUP_SCHEDULE="").cleanup_schedule is None
+
+
+@pytest.mark.parametrize(
+    ("urls", "count"),
+    [
+        ("json://a", 1),
+        ("json://a,b/c?x=1,2", 1),
+        ("json://a, mailto://b", 2),
+        ("json://a mailto://b\nslack://c\n", 3),
+    ],
+)
+def test_urls_are_separated_by_spaces_or_by_commas_before_the_next(tmp_path: Path, urls: str, count: int) -> None:
+    (tmp_path / "urls").write_text(urls)
+    assert len(load(tmp_path, BACKUP_NOTIFY_URLS=urls).notify_urls) == count
+    assert len(load(tmp_path, BACKUP_NOTIFY_URLS_FILE=str(tmp_path / "urls")).notify_urls) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("BACKUP_SCHEDULE", "0 2 30 2 *", "'0 2 30 2 *', but must be a cron expression"),
+        ("BACKUP_CLEANUP_SCHEDULE", "daily", "a cron expression such as 0 2"),
+        ("BACKUP_NOTIFY_URLS", "hunter2", "'***', but must be URLs as Apprise takes them"),
+        ("BACKUP_HEARTBEAT_URL", "ftp://hunter2", "'***', but must be an http:// or https:// URL"),
+        ("BACKUP_HEARTBEAT_URL", "https:///hunter2", "'***', but must be"),
+    ],
+)
+def test_a_bad_schedule_or_url_is_named_and_a_secret_is_not_shown(
+    tmp_path: Path, name: str, value: str, says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(says)) as caught:
+        load(tmp_path, **{name: value})
+    assert "hunter2" not in caught.value.detail
 
 
 def test_variables_of_libpq_that_would_lead_elsewhere_are_reported_together_and_without_their_values(

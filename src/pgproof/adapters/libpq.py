@@ -7,10 +7,12 @@ for both: it names a file and says nothing by itself.
 
 import os
 import pwd
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from psycopg import pq
+
+from pgproof.domain.database import ConnectionInfo
 
 _KEPT = frozenset({"dbname", "passfile", "service", "user"})
 # Where libpq has no default that could be written down, and would not take an empty value for none.
@@ -21,6 +23,22 @@ _UNWRITTEN = {
     "require_auth": "none,password,md5,gss,sspi,scram-sha-256",
     "sslcertmode": "allow",
 }
+
+
+def parameters(connection: ConnectionInfo, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What `psycopg.connect` takes for a session of our own: the connection's, with `given` for what it leaves open."""
+    wanted = {
+        "host": connection.host,
+        "port": connection.port,
+        "user": connection.user,
+        "password": connection.password.reveal() if connection.password else "",
+        "dbname": connection.dbname,
+        "client_encoding": "utf8",
+        **given,
+        **connection.options,
+    }
+    said = {name: value for name, value in wanted.items() if value}
+    return {**own_defaults(said), **said}
 
 
 def own_defaults(given: Collection[str]) -> dict[str, Any]:

@@ -40,7 +40,10 @@ GONE = frozenset({BackupStatus.EXPIRED, BackupStatus.DELETED})
 
 _TRANSITIONS: Mapping[BackupStatus, frozenset[BackupStatus]] = {
     BackupStatus.PENDING: frozenset({BackupStatus.RUNNING, BackupStatus.CANCELLED, BackupStatus.FAILED}),
-    BackupStatus.RUNNING: frozenset({BackupStatus.COMPLETED, BackupStatus.FAILED, BackupStatus.CANCELLED}),
+    # To pending goes what is handed back, after all that it had stored was removed.
+    BackupStatus.RUNNING: frozenset(
+        {BackupStatus.COMPLETED, BackupStatus.FAILED, BackupStatus.CANCELLED, BackupStatus.PENDING}
+    ),
     BackupStatus.COMPLETED: frozenset({BackupStatus.RESTORED, BackupStatus.EXPIRED, BackupStatus.DELETED}),
     BackupStatus.RESTORED: frozenset({BackupStatus.RESTORED, BackupStatus.EXPIRED, BackupStatus.DELETED}),
     BackupStatus.FAILED: frozenset({BackupStatus.DELETED}),
@@ -113,6 +116,7 @@ class Backup:
     deletion_started_at: datetime | None = None
     deletion_target: BackupStatus | None = None
     proven_at: datetime | None = None
+    rows_count: int | None = None
 
     @property
     def taken_at(self) -> datetime:

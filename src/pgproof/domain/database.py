@@ -13,6 +13,7 @@ from pgproof.domain.secret import Secret
 from pgproof.domain.wording import in_quotes, plain
 
 OLDEST_SERVER = 13
+DEFAULT_GROUP = "default"
 
 # What a libpq connection may carry beside host, port, user, password and dbname, and pass on to the tools.
 CONNECTION_OPTIONS = frozenset(
@@ -120,12 +121,14 @@ class Database:
     """One protected PostgreSQL database: what pg_dump dumps.
 
     `from_settings` tells that the settings registered it, not a person: its address follows theirs.
+    `group` is the worker group that does its jobs.
     """
 
     id: int
     name: str
     connection: ConnectionInfo
     from_settings: bool = False
+    group: str = DEFAULT_GROUP
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,12 @@
     ├── NotFound                     no such backup, restore or database
     ├── Conflict                     right request, wrong state: running, held, in use
     ├── AccessDenied                 the caller may not do this
+    │   ├── NotAuthenticated         nobody knows who is calling; one message for every reason
+    │   ├── NotAllowed               the caller is known, and the role is too low
+    │   └── TooManyAttempts          too many failed attempts to sign in; see `retry_after`
     ├── ConfigurationError           a setting is missing or wrong
-    │   └── ClientMissing            no suitable pg_dump or pg_restore was found
+    │   ├── ClientMissing            no suitable pg_dump or pg_restore was found
+    │   └── NotificationFailed       a message did not reach whom it was for
     ├── PostgresError                a PostgreSQL server or tool said no
     │   ├── ServerUnreachable        no answer, or not from a PostgreSQL server
     │   ├── AuthenticationFailed     wrong password, unknown role, pg_hba.conf
@@ -84,6 +88,39 @@ class AccessDenied(PgproofError):
     code = "access_denied"
 
 
+class NotAuthenticated(AccessDenied):
+    """Nobody knows who is calling. Without a `detail` of its own it is the same for every reason."""
+
+    code = "not_authenticated"
+
+    def __init__(
+        self,
+        detail: str = "not signed in, or what was sent is wrong or no longer valid",
+        *,
+        hint: str = "Sign in with name and password, or send an API token that is valid.",
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail, hint=hint, facts=facts)
+
+
+class NotAllowed(AccessDenied):
+    """The caller is known, and the role is too low."""
+
+    code = "not_allowed"
+
+
+class TooManyAttempts(AccessDenied):
+    """Too many failed attempts to sign in."""
+
+    code = "too_many_attempts"
+    retryable = True
+
+    @property
+    def retry_after(self) -> int:
+        """Whole seconds until the next attempt is possible, at least 1."""
+        return max(1, int(self.facts.get("retry_after", 1)))
+
+
 class ConfigurationError(PgproofError):
     """A setting is missing or wrong."""
 
@@ -94,6 +131,13 @@ class ClientMissing(ConfigurationError):
     """No suitable pg_dump or pg_restore was found."""
 
     code = "client_missing"
+
+
+class NotificationFailed(ConfigurationError):
+    """A message, or a heartbeat, did not reach whom it was for."""
+
+    code = "notification_failed"
+    retryable = True
 
 
 class PostgresError(PgproofError):

@@ -85,6 +85,11 @@ class Fingerprint:
         """All counted rows."""
         return sum(rows for rows in self.tables.values() if rows is not None)
 
+    @property
+    def counted_rows(self) -> int | None:
+        """The same; ``None`` where nothing was counted."""
+        return None if self.level is FingerprintLevel.NONE else self.rows
+
     def of_tables(self, wanted: frozenset[str]) -> "Fingerprint":
         """What is recorded about some tables, and nothing about anything else."""
         return Fingerprint(

@@ -3,7 +3,13 @@
 import re
 
 _URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/]+@", re.IGNORECASE)
-_PASSWORD_WORD = re.compile(r"(\b(?:pg)?(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
+_PASSWORD_WORD = re.compile(
+    # A value in quotes, doubled where all of it stands within a literal of SQL; or a word.
+    r"(\b(?:pg)?(?:ssl)?password\s*=\s*)(''(?:[^'\\]|\\.|\\'')+''|'(?:[^'\\]|\\.)*'|[^\s&'\"]+)",
+    re.IGNORECASE,
+)
+# As SQL writes it: CREATE USER MAPPING ... OPTIONS (password 'x'), ALTER ROLE ... PASSWORD 'x'.
+_PASSWORD_LITERAL = re.compile(r"(\bpassword\s+E?)'(?:[^'\\]|\\.|'')*'", re.IGNORECASE)
 
 _SHORTEST = 4
 
@@ -49,4 +55,5 @@ def without_secrets(text: str, *secrets: Secret | None) -> str:
 def without_url_passwords(text: str) -> str:
     """`text` with the password of every URL and connection string in it masked."""
     text = _URL_PASSWORD.sub(r"\1***@", text)
-    return _PASSWORD_WORD.sub(r"\1***", text)
+    text = _PASSWORD_WORD.sub(r"\1***", text)
+    return _PASSWORD_LITERAL.sub(r"\1'***'", text)

@@ -1,5 +1,6 @@
 """Backups: asking for one, taking it, verifying it, deleting it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
@@ -10,6 +11,7 @@ from pgproof.domain.database import Database, ServerVersion
 from pgproof.domain.errors import (
     ArchiveUnreadable,
     Cancelled,
+    CatalogUnreachable,
     Conflict,
     IntegrityError,
     ObjectMissing,
@@ -21,8 +23,10 @@ from pgproof.domain.wording import counted
 from pgproof.services import contents
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import delete_backup, remove_remains
+from pgproof.services.handing_back import hand_back
 from pgproof.services.job_log import JobLog
 from pgproof.services.owning import check_backup_is_ours
+from pgproof.services.patience import Patience, impatient
 from pgproof.services.ports import (
     Catalog,
     Clock,
@@ -30,6 +34,7 @@ from pgproof.services.ports import (
     Observer,
     PostgresServer,
     PostgresTools,
+    Progress,
     Storage,
     Streams,
 )
@@ -59,6 +64,7 @@ class BackupService:
         clock: Clock,
         databases: DatabaseService,
         rules: TakingRules,
+        patience: Patience | None = None,
     ) -> None:
         self._catalog = catalog
         self._storage = storage
@@ -68,6 +74,8 @@ class BackupService:
         self._clock = clock
         self._databases = databases
         self._rules = rules
+        # A dump of hours must not be lost because the catalog is away at its end.
+        self._patiently = patience or impatient
 
     def back_up(
         self,
@@ -105,21 +113,33 @@ class BackupService:
         *,
         database: Database | None = None,
         cancelled: Event | None = None,
+        again: Callable[[BaseException], bool] | None = None,
     ) -> Backup:
         """Do the work of a pending backup. A failure is recorded, cleaned up and raised.
 
-        `database` carries what the catalog does not store, such as the password of a URL used once.
+        `database` carries what the catalog does not store, such as the password of a URL used once. `again` says
+        of what was raised whether the backup will be taken once more: then it is pending again.
         """
         with self._catalog.own(Lock.BACKUP, backup_id), self._log(backup_id, observer) as log:
             pending = self._catalog.get_backup(backup_id)
             running = replace(pending, status=BackupStatus.RUNNING, started_at=self._clock.now())
             self._catalog.save_backup(running, expected=BackupStatus.PENDING)
-            return self._work(running, database, log, cancelled or Event())
+            return self._work(running, database, log, cancelled or Event(), again)
 
     def _log(self, backup_id: int, observer: Observer) -> JobLog:
         return JobLog(self._catalog, self._clock, Lock.BACKUP, backup_id, observer)
 
-    def _work(self, running: Backup, database: Database | None, log: JobLog, cancelled: Event) -> Backup:
+    def _work(
+        self,
+        running: Backup,
+        database: Database | None,
+        log: JobLog,
+        cancelled: Event,
+        again: Callable[[BaseException], bool] | None = None,
+    ) -> Backup:
+        def check_ours() -> None:
+            self._patiently(partial(check_backup_is_ours, self._catalog, running.id), cancelled.is_set)
+
         try:
             taking = Taking(
                 backup=running,
@@ -132,35 +152,48 @@ class BackupService:
                 rules=self._rules,
                 log=log,
                 cancelled=cancelled,
-                check_ours=partial(check_backup_is_ours, self._catalog, running.id),
+                check_ours=check_ours,
             )
             finished, _ = taking.run()
-            return self._finish(finished, BackupStatus.COMPLETED)
+            return self._patiently(partial(self._finish, finished, BackupStatus.COMPLETED))
         except BaseException as error:
-            self._record_failure(running, error, log)
+            if again is not None and again(error):
+                self._hand_back(running, error, log)
+            else:
+                self._record_failure(running, error, log)
             raise
 
-    def verify(self, backup_id: int, observer: Observer) -> Verification:
+    def _hand_back(self, running: Backup, error: BaseException, log: JobLog) -> None:
+        log.log(f"failed, and will be taken again: {error}")
+        try:
+            if isinstance(error, CatalogUnreachable):
+                raise error  # then it may be whole: recovery looks
+            hand_back(self._catalog, self._storage, running)
+        except PgproofError as left:
+            log.log(f"left for recovery in {running.folder}: {left}")
+
+    def verify(self, backup_id: int, observer: Observer, *, cancelled: Event | None = None) -> Verification:
         """Hold the stored bytes to the manifest and SHA256SUMS, then read the table of contents.
 
         A backup that turns out to be damaged is not the last verified one any more, which retention always keeps.
         """
         backup = self._usable(backup_id)
         try:
-            manifest, found = self._check_stored(backup, observer)
+            manifest, found = self._check_stored(backup, observer, cancelled or Event())
         except (IntegrityError, ObjectMissing):
             self._catalog.change_backup(backup_id, _damaged)
             raise
         verified = self._catalog.change_backup(backup_id, self._verified)
         return Verification(verified, manifest, found)
 
-    def _check_stored(self, backup: Backup, observer: Observer) -> tuple[Manifest, TableOfContents]:
+    def _check_stored(self, backup: Backup, observer: Observer, cancelled: Event) -> tuple[Manifest, TableOfContents]:
         observer.step("manifest")
         manifest = contents.read_manifest(self._storage, backup)
         contents.check_checksums(self._storage, backup.folder, manifest)
         for item in manifest.objects:
             observer.step(f"checksum of {item.name}")
-            contents.check_object(self._storage, backup.folder, item)
+            passed = partial(_passed, observer, item.size, cancelled)
+            contents.check_object(self._storage, backup.folder, item, passed)
         observer.step("table of contents")
         client = self._tools.for_server(ServerVersion.parse(manifest.client_version))
         found = contents.read_contents(self._storage, self._streams, self._tools, client, backup.folder, manifest)
@@ -236,6 +269,12 @@ class BackupService:
             # Another process took us for dead. What it removed was not all, if we stored more after that.
             if self._catalog.get_backup(failed.id).status is not BackupStatus.FAILED:
                 raise
+
+
+def _passed(observer: Observer, total: int, cancelled: Event, size: int) -> None:
+    if cancelled.is_set():
+        raise Cancelled("the job was cancelled")
+    observer.progress(Progress(bytes_done=size, bytes_total=total))
 
 
 def _damaged(backup: Backup) -> Backup:

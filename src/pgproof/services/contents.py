@@ -1,6 +1,6 @@
 """What lies in a backup's folder: reading the manifest, proving the stored bytes."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 
 from pgproof.domain.archive import CHECKSUMS, MANIFEST
@@ -38,10 +38,15 @@ def read_manifest(storage: Storage, backup: Backup) -> Manifest:
     return manifest
 
 
-def check_object(storage: Storage, folder: str, expected: StoredObject) -> None:
-    """Hold the stored bytes to length and SHA-256. Raises `ChecksumMismatch` or `ObjectMissing`."""
+def check_object(
+    storage: Storage, folder: str, expected: StoredObject, passed: Callable[[int], None] | None = None
+) -> None:
+    """Hold the stored bytes to length and SHA-256; `passed` hears how many were read, and may raise.
+
+    Raises `ChecksumMismatch` or `ObjectMissing`.
+    """
     key = f"{folder}/{expected.name}"
-    found = Measured(storage.read(key)).drain()
+    found = Measured(storage.read(key), passed).drain()
     compare(key, expected, found)
 
 

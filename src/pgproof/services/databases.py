@@ -1,11 +1,12 @@
 """The protected databases: registering them, finding the one that a caller means, looking at one."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pgproof.domain.database import ConnectionInfo, Database, Server, check_name
+from pgproof.domain.database import DEFAULT_GROUP, ConnectionInfo, Database, Server, check_name
 from pgproof.domain.errors import ConfigurationError, Conflict, DatabaseMissing, InvalidInput, NotFound
+from pgproof.domain.job import check_group
 from pgproof.domain.obstacles import Obstacles
 from pgproof.domain.wording import in_quotes, listed
 from pgproof.services.owning import owning_database
@@ -44,25 +45,29 @@ class DatabaseService:
         self._configured = configured
         self._embedded = embedded
 
-    def add(self, name: str, url: str) -> Database:
-        """Register a database under a name; its password is stored sealed.
+    def add(self, name: str, url: str, group: str = DEFAULT_GROUP) -> Database:
+        """Register a database under a name; its password is stored sealed. Workers of that group do its jobs.
 
         One that its server does not have is registered too: it is to be restored. Raises `Conflict` if the name is
         taken, and if the database is registered under another one.
         """
         connection = self._server.parse_url(url)
+        check_group(group)
         self._refuse_twin(connection, self.list())
-        return self._catalog.add_database(check_name(name), connection)
+        return self._catalog.add_database(check_name(name), connection, group=group)
 
-    def update(self, name: str, url: str) -> Database:
+    def update(self, name: str, url: str | None = None, group: str | None = None) -> Database:
         """Store anew how a registered database is reached; it keeps its name, its backups and its restores.
 
+        What is not given stays. Another worker group counts for jobs that are asked for from now on.
         Raises `Conflict` while somebody restores it, and if the URL leads to a database of another name.
         """
         stored = self._catalog.get_database(name)
-        connection = self._server.parse_url(url)
-        self._refuse_twin(connection, [one for one in self.list() if one.id != stored.id])
-        changed = replace(stored, connection=connection, from_settings=False)
+        changed = replace(stored, group=stored.group if group is None else check_group(group))
+        if url is not None:
+            connection = self._server.parse_url(url)
+            self._refuse_twin(connection, [one for one in self.list() if one.id != stored.id])
+            changed = replace(changed, connection=connection, from_settings=False)
         with owning_database(self._catalog, stored):
             self._catalog.update_database(changed)
         return changed
@@ -124,6 +129,22 @@ class DatabaseService:
         """Names to resolve for a look at everything: what is named or configured, else all that are registered."""
         several = [one.name for one in self._registered_by_people()]
         return [given] if given or self._configured or not several else several
+
+    def groups(self) -> Mapping[str, str]:
+        """The worker group of each protected database by name: the registered ones, and the settings' before its first
+        backup. The embedded server's own is not meant unless somebody asks for it.
+        """
+        registered = self._registered_by_people()
+        groups = {one.name: one.group for one in registered}
+        default = self._configured
+        if default is not None and not any(one.connection.same_place(default) for one in registered):
+            groups.setdefault(default.dbname, DEFAULT_GROUP)
+        return groups
+
+    def group_of(self, name: str | None) -> str:
+        """The worker group that does the jobs of a database, also of one that is not registered any more."""
+        known = (one.group for one in self._catalog.list_databases() if one.name == name)
+        return next(known, DEFAULT_GROUP)
 
     def is_embedded(self, database: Database) -> bool:
         """Whether this is the embedded server's own, which nobody has asked for by name."""

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from threading import Event
 from typing import TypeVar
 
 from pgproof.domain.backup import Backup, BackupStatus
-from pgproof.domain.errors import Conflict, PgproofError
+from pgproof.domain.errors import Cancelled, Conflict, PgproofError
 from pgproof.domain.removal_share import Removal, removals_beyond
 from pgproof.domain.retention import Action, Decision, Facts, decide, decide_each
 from pgproof.domain.retention_policy import RetentionPolicy
@@ -98,11 +99,11 @@ class ExpiryService:
         self.policy = policy
         self.max_share = max_share
 
-    def plan(self, now: datetime) -> CleanupPlan:
-        """Decide about everything; changes nothing."""
-        stored = stored_folders(self._storage)
-        backups = self._catalog.present_backups()
-        kept = find_kept(self._catalog, now)
+    def plan(self, now: datetime, *, database: str | None = None) -> CleanupPlan:
+        """Decide about everything, or about all that is of one database; changes nothing."""
+        stored = stored_folders(self._storage) if database is None else ()
+        backups = [one for one in self._catalog.present_backups() if database in (None, one.database)]
+        kept = [one for one in find_kept(self._catalog, now) if database in (None, one.restore.database)]
         decisions = decide_each(self.policy, backups, self._facts(backups, kept), now)
         return CleanupPlan(
             now=now,
@@ -112,14 +113,22 @@ class ExpiryService:
             too_much=removals_beyond(decisions, self.max_share),
         )
 
-    def sweep(self, plan: CleanupPlan, *, force: bool = False, remove_orphans: bool = False) -> Sweep:
+    def sweep(
+        self,
+        plan: CleanupPlan,
+        *,
+        force: bool = False,
+        remove_orphans: bool = False,
+        cancelled: Event | None = None,
+    ) -> Sweep:
         """Carry out a plan, as far as it still holds; one failure does not keep anything else from going.
 
-        Raises `Conflict`, and changes nothing, if the plan would remove too much and `force` is not given.
+        Raises `Conflict`, and changes nothing, if the plan would remove too much and `force` is not given; and
+        `Cancelled` between two removals.
         """
         if plan.too_much and not force:
             raise _too_much(plan.too_much, self.max_share)
-        notes = _Notes()
+        notes = _Notes(cancelled or Event())
         expired: list[Backup] = []
         forgotten: list[Backup] = []
         dropped: list[KeptDatabase] = []
@@ -174,11 +183,14 @@ class ExpiryService:
 class _Notes:
     """Goes on past what fails, and remembers it."""
 
-    def __init__(self) -> None:
+    def __init__(self, cancelled: Event) -> None:
+        self._cancelled = cancelled
         self.left_alone: list[str] = []
         self.failures: list[Failure] = []
 
     def attempt(self, what: str, remove: Callable[[], _Removed]) -> Sequence[_Removed]:
+        if self._cancelled.is_set():
+            raise Cancelled("the job was cancelled", hint="What was removed is removed; the next cleanup goes on.")
         try:
             return [remove()]
         except Conflict as changed:

@@ -1,6 +1,6 @@
 """Settling what a process that died has left behind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from pgproof.domain.backup import GONE, Backup, BackupStatus, with_remains
 from pgproof.domain.database import Database
 from pgproof.domain.errors import Conflict, IntegrityError, ObjectMissing, PgproofError, WorkerLost
+from pgproof.domain.job import JobKind, JobStatus
 from pgproof.domain.manifest import Manifest
 from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
 from pgproof.services import contents
@@ -15,7 +16,8 @@ from pgproof.services.backups import described
 from pgproof.services.completing import complete, drop_shadow, happened, undone
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import check_here, finish_deletion, remove_remains
-from pgproof.services.ports import BackupFilter, Catalog, Clock, Lock, PostgresServer, Storage
+from pgproof.services.handing_back import hand_back
+from pgproof.services.ports import BackupFilter, Catalog, Clock, JobRecords, Lock, PostgresServer, Storage
 from pgproof.services.restore_tests import RestoreTestService
 
 _MANY = 10_000
@@ -35,6 +37,7 @@ class RecoveryService:
         clock: Clock,
         undo_hours: int,
         restore_tests: RestoreTestService,
+        jobs: JobRecords | None = None,
     ) -> None:
         self._catalog = catalog
         self._storage = storage
@@ -43,26 +46,40 @@ class RecoveryService:
         self._clock = clock
         self._undo_hours = undo_hours
         self._restore_tests = restore_tests
+        self._jobs = jobs
+        self._suspects: frozenset[str] = frozenset()
 
     def lost(self) -> tuple[Sequence[Backup], Sequence[Restore]]:
-        """Unfinished jobs that nobody owns."""
+        """Unfinished backups and restores that nobody owns; not the backup of a running job, which settles it."""
         running = self._catalog.list_backups(BackupFilter(limit=_MANY, status=BackupStatus.RUNNING))
-        backups = [backup for backup in running if not self._catalog.is_owned(Lock.BACKUP, backup.id)]
+        unowned = [backup for backup in running if not self._catalog.is_owned(Lock.BACKUP, backup.id)]
+        backups = [backup for backup in unowned if self._job_status(backup.id) is not JobStatus.RUNNING]
         unfinished = self._catalog.unfinished_restores()
         restores = [restore for restore in unfinished if not self._catalog.is_owned(Lock.RESTORE, restore.id)]
         return backups, restores
 
     def settle(self) -> Sequence[str]:
         """Settle every lost job; returns a line for each, also for those that could not be settled now."""
+        return [_guarded(name, call) for name, call in self._to_settle().items()]
+
+    def settle_patiently(self) -> Sequence[str]:
+        """The same of what was lost at the last look already.
+
+        Whoever lives has lost its sessions as well when the catalog's server starts anew, and takes them again.
+        """
+        found = self._to_settle()
+        known, self._suspects = self._suspects, frozenset(found)
+        return [_guarded(name, call) for name, call in found.items() if name in known]
+
+    def _to_settle(self) -> Mapping[str, Callable[[], str]]:
         backups, restores = self.lost()
-        lines = [_guarded(f"backup {backup.id}", partial(self._settle_backup, backup.id)) for backup in backups]
-        lines += [_guarded(f"restore {restore.id}", partial(self._settle_restore, restore.id)) for restore in restores]
-        tests = [test.id for test in self._restore_tests.lost()]
-        lines += [_guarded(f"restore test {number}", partial(self._restore_tests.settle, number)) for number in tests]
+        found = {f"backup {backup.id}": partial(self._settle_found, backup.id) for backup in backups}
+        found |= {f"restore {restore.id}": partial(self.settle_restore, restore.id) for restore in restores}
+        tests = self._restore_tests.lost()
+        found |= {f"restore test {test.id}": partial(self._restore_tests.settle, test.id) for test in tests}
         doomed = [backup.id for backup in self._catalog.unfinished_deletions()]
         doomed = [number for number in doomed if not self._catalog.is_owned(Lock.BACKUP, number)]
-        lines += [_guarded(f"backup {number}", partial(self._settle_deletion, number)) for number in doomed]
-        return lines
+        return found | {f"backup {number}": partial(self._settle_deletion, number) for number in doomed}
 
     def _settle_deletion(self, backup_id: int) -> str:
         ended = finish_deletion(self._catalog, self._storage, backup_id)
@@ -70,7 +87,19 @@ class RecoveryService:
             return "what it had stored when it failed was removed"
         return "its deletion had been interrupted; it is finished"
 
-    def _settle_backup(self, backup_id: int) -> str:
+    def _settle_found(self, backup_id: int) -> str:
+        return self.settle_backup(backup_id, again=self._job_status(backup_id) is JobStatus.QUEUED)
+
+    def _job_status(self, backup_id: int) -> JobStatus | None:
+        """Where the unfinished job for a backup stands."""
+        job = None if self._jobs is None else self._jobs.unfinished_job(JobKind.BACKUP, backup_id)
+        return None if job is None else job.status
+
+    def settle_backup(self, backup_id: int, *, again: bool) -> str:
+        """Complete, hand back (`again`) or fail a running backup that nobody owns; a line that says which.
+
+        Raises `Conflict` if somebody owns it.
+        """
         with self._catalog.own(Lock.BACKUP, backup_id):
             backup = self._catalog.get_backup(backup_id)
             if backup.status is not BackupStatus.RUNNING:
@@ -80,6 +109,9 @@ class RecoveryService:
             if manifest is not None:
                 self._catalog.save_backup(_completed(backup, manifest), expected=BackupStatus.RUNNING)
                 return "its process died when the work was done; the backup is whole"
+            if again:
+                hand_back(self._catalog, self._storage, backup)
+                return "its process died; what it had stored was removed, and it will be taken again"
             now = self._clock.now()
             failed = replace(backup, status=BackupStatus.FAILED, completed_at=now, **described(_LOST))
             failed = with_remains(failed, now)
@@ -98,7 +130,8 @@ class RecoveryService:
             return None
         return manifest
 
-    def _settle_restore(self, restore_id: int) -> str:
+    def settle_restore(self, restore_id: int) -> str:
+        """Complete or fail a restore or an undo that nobody owns; a line that says which. Raises `Conflict`."""
         database = self._databases.resolve(self._catalog.get_restore(restore_id).database)
         # A restore owns its database before it has a number of its own.
         with self._catalog.own(Lock.DATABASE, database.id), self._catalog.own(Lock.RESTORE, restore_id):
@@ -144,5 +177,6 @@ def _completed(backup: Backup, manifest: Manifest) -> Backup:
         checksum_sha256=manifest.archive.sha256,
         database_size_bytes=manifest.database_size_bytes,
         tables_count=len(manifest.fingerprint.tables),
+        rows_count=manifest.fingerprint.counted_rows,
         verified_at=manifest.completed_at,
     )

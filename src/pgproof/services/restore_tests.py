@@ -1,5 +1,6 @@
 """Restore tests: restore a backup where nobody uses it, and compare what came back with what was there."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from threading import Event
@@ -50,9 +51,17 @@ class RestoreTestService:
         self._scratch = scratch
         self._parallel_jobs = parallel_jobs
 
-    def test(self, backup_id: int, observer: Observer, *, cancelled: Event | None = None) -> RestoreTest:
+    def test(
+        self,
+        backup_id: int,
+        observer: Observer,
+        *,
+        cancelled: Event | None = None,
+        begun: Callable[[RestoreTest], None] | None = None,
+    ) -> RestoreTest:
         """Prove a backup, or find that it does not come back, or that this place cannot tell.
 
+        `begun` hears of its record before anything is done.
         Raises only for what says nothing about the backup: a server or a storage that does not answer, a
         cancelled job. No protected database is touched.
         """
@@ -65,6 +74,8 @@ class RestoreTestService:
                 test = catalog.create_restore_test(backup, clock.now())
                 stack.enter_context(catalog.own(Lock.RESTORE_TEST, test.id))
             log = stack.enter_context(JobLog(catalog, clock, Lock.RESTORE_TEST, test.id, observer))
+            if begun is not None:
+                begun(test)
             return self._run(TrialWork(test, backup, self._world, log, self._parallel_jobs, cancelled or Event()))
 
     def lost(self) -> list[RestoreTest]:

@@ -1,5 +1,6 @@
 """Restores: every mode, and the way back from a swap."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -37,10 +38,17 @@ class RestoreService:
         look(Subject(self._world, backup, database, options.target_database or database.connection.dbname, options))
 
     def restore(
-        self, backup_id: int, options: RestoreOptions, observer: Observer, *, cancelled: Event | None = None
+        self,
+        backup_id: int,
+        options: RestoreOptions,
+        observer: Observer,
+        *,
+        cancelled: Event | None = None,
+        begun: Callable[[Restore], None] | None = None,
     ) -> Restore:
-        """Bring a backup back, as `options` say. Raises `FingerprintMismatch` and many more; whatever is
-        raised, the live database is as it was.
+        """Bring a backup back, as `options` say. `begun` hears of its record before anything is done.
+
+        Raises `FingerprintMismatch` and many more; whatever is raised, the live database is as it was.
         """
         cancelled = cancelled or Event()
         backup = self._world.catalog.get_backup(backup_id)
@@ -51,6 +59,8 @@ class RestoreService:
             check_usable(self._world.catalog.get_backup(backup_id))  # it may have gone before we owned it
             restore = self._world.catalog.create_restore(backup, dbname, options, self._world.clock.now())
             with self._owning(Lock.RESTORE, restore.id), self._log(restore, observer) as log:
+                if begun is not None:
+                    begun(restore)
                 work = Work(
                     restore=replace(restore, started_at=self._world.clock.now()),
                     backup=backup,

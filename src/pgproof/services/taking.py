@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from pgproof.domain.archive import CHECKSUMS, INSTRUCTIONS, MANIFEST, globals_filename
@@ -31,6 +31,7 @@ from pgproof.services.ports import (
 from pgproof.services.selecting import Selection, rewritten_error, steady_snapshot, unwanted_patterns
 
 _CATALOG_SCHEMA = "pgproof"
+_LOOK_SECONDS = 0.2
 # What pg_dump --verbose says first once it has locked every table: see getSchemaData() in its sources.
 _AFTER_LOCKING = (
     "pg_dump: reading user-defined functions",
@@ -136,7 +137,7 @@ class Taking:
         with _reading(snapshot, selection.with_rows, level, locked) as reading:
             dump = self.tools.dump(client, request, Watch(self.log.reader(hear), self.cancelled))
             archive = self._store(self.backup.filename, dump, progress.passed)
-            read = reading.result()
+            read = self._wait_for(reading)
         fingerprint = Fingerprint(
             tables=read.rows,
             schema_only=selection.schema_only,
@@ -148,6 +149,16 @@ class Taking:
             large_objects_digest=read.large_objects,
         )
         return archive, fingerprint
+
+    def _wait_for(self, reading: Future[Contents]) -> Contents:
+        while True:
+            self._check_cancelled()
+            with suppress(TimeoutError):
+                return reading.result(_LOOK_SECONDS)
+
+    def _check_cancelled(self, _passed: int = 0) -> None:
+        if self.cancelled.is_set():
+            raise Cancelled("the job was cancelled")
 
     def _store(
         self, name: str, dump: Generator[bytes, None, None], passed: Callable[[int], None] | None = None
@@ -168,7 +179,7 @@ class Taking:
 
     def _read_back(self, client: ClientTools, manifest: Manifest, selection: Selection) -> None:
         for item in manifest.objects:
-            contents.check_object(self.storage, self.backup.folder, item)
+            contents.check_object(self.storage, self.backup.folder, item, self._check_cancelled)
         found = contents.read_contents(self.storage, self.streams, self.tools, client, self.backup.folder, manifest)
         contents.check_complete(found, {table.oid: table.name for table in selection.with_rows})
         contents.check_left_out(found, {table.oid: table.name for table in selection.excluded})
@@ -182,8 +193,7 @@ class Taking:
             (CHECKSUMS, contents.render_checksums(sums)),
             (MANIFEST, texts[MANIFEST]),
         ):
-            if self.cancelled.is_set():
-                raise Cancelled("the job was cancelled")
+            self._check_cancelled()
             self.storage.put(f"{self.backup.folder}/{name}", [text.encode()])
 
     def _with_figures(self, manifest: Manifest, archive: StoredObject, selection: Selection) -> Backup:
@@ -193,6 +203,7 @@ class Taking:
             checksum_sha256=archive.sha256,
             database_size_bytes=selection.facts.size,
             tables_count=len(selection.with_rows) + len(selection.excluded),
+            rows_count=manifest.fingerprint.counted_rows,
             verified_at=manifest.completed_at,
         )
 

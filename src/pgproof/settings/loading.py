@@ -12,23 +12,32 @@ from pydantic import ValidationError
 
 from pgproof.domain.errors import ConfigurationError
 from pgproof.domain.secret import without_url_passwords
+from pgproof.settings.given import as_values
 from pgproof.settings.model import Settings
-from pgproof.settings.names import FALLBACKS, FIELDS, LATER, LIBPQ, NAMES, PREFIX, SECRETS
+from pgproof.settings.names import FALLBACKS, FIELDS, LATER, LIBPQ, MAY_BE_EMPTY, NAMES, PREFIX, SECRETS
 
 
-def load_settings(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    *,
+    given: Mapping[str, object] | None = None,
+) -> Settings:
     """The settings of `environ` (default: the process's) and of `.env` in `directory` (default: here).
 
-    Raises `ConfigurationError` that lists every problem.
+    Values that are `given` by a program, under the names of the fields, win over both. Raises `ConfigurationError`
+    that lists every problem.
     """
-    given = _read_env_file((directory or Path.cwd()) / ".env")
-    given.update(os.environ if environ is None else environ)
-    given = {name: value for name, value in given.items() if value != ""}
-    values: dict[str, Any] = {}
-    problems: list[str] = []
+    found = _read_env_file((directory or Path.cwd()) / ".env")
+    found.update(os.environ if environ is None else environ)
+    found = {name: value for name, value in found.items() if value != "" or name in MAY_BE_EMPTY}
+    values = as_values(given or {})
+    problems: list[str] = [f"{name} is not a setting" for name in values if name not in FIELDS.values()]
     for name, field in FIELDS.items():
+        if field in values:
+            continue
         try:
-            value = _find(name, given)
+            value = _find(name, found)
         except _UnusableError as problem:
             problems.append(str(problem))
         else:
@@ -36,7 +45,10 @@ def load_settings(environ: Mapping[str, str] | None = None, directory: Path | No
                 values[field] = value
     problems.extend(_database_name_missing(values))
     try:
-        settings = Settings(warnings=(*_unknown(given), *_libpqs(given)), **values)
+        settings = Settings(
+            warnings=(*_unknown(found), *_libpqs(found)),
+            **{field: value for field, value in values.items() if field in FIELDS.values()},
+        )
     except ValidationError as error:
         wrong = {str(item["loc"][0]) for item in error.errors()}
         problems.extend(_describe(name, values[field]) for name, field in FIELDS.items() if field in wrong)
@@ -102,8 +114,8 @@ def _reason(error: OSError | UnicodeError) -> str:
     return str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8 text"
 
 
-def _describe(name: str, value: str) -> str:
-    shown = "'***'" if name in SECRETS else repr(without_url_passwords(value))
+def _describe(name: str, value: object) -> str:
+    shown = "'***'" if name in SECRETS else repr(without_url_passwords(str(value)))
     return f"{name} is {shown}, but must be {Settings.model_fields[FIELDS[name]].description}"
 
 

@@ -16,12 +16,15 @@ from pgproof.domain.retention_policy import RetentionPolicy
 from pgproof.domain.secret import Secret
 from pgproof.settings.values import (
     SHORTEST_KEY,
+    Cron,
     Folder,
     Password,
     Patterns,
     SecretKey,
     ServerUrl,
     StorageUrl,
+    Urls,
+    WebUrl,
     Zone,
 )
 
@@ -52,6 +55,7 @@ def default_home() -> Path:
 # A description completes "must be ...": it is the fix that an error names.
 _FOLDER = "the path of a folder"
 _TABLES = "table patterns as pg_dump takes them, separated by commas"
+_CRON = "a cron expression such as 0 2 * * *, or empty for no such schedule"
 _MOST_KEPT = 100_000
 _KEPT = f"a whole number from 0 (no such rule) to {_MOST_KEPT}"
 
@@ -97,7 +101,15 @@ class Settings(BaseModel):
     cleanup_max_share: float = Field(0.5, ge=0, le=1, description="a number from 0 to 1, such as 0.5 for half")
     undo_hours: int = Field(24, ge=0, le=87_600, description="a whole number of hours from 0 to 87600")
     max_size_gb: float = Field(100.0, gt=0, allow_inf_nan=False, description="a number above 0")
+    schedule: Cron = Field("0 2 * * *", description=_CRON)
+    cleanup_schedule: Cron = Field("5 2 * * *", description=_CRON)
+    notify_urls: Urls = Field((), description="URLs as Apprise takes them, separated by spaces")
+    heartbeat_url: WebUrl | None = Field(None, description="an http:// or https:// URL")
     timezone: Zone = Field(UTC, description="the name of a time zone, such as UTC or Europe/Berlin")
+    token_minutes: int = Field(15, ge=1, le=1_440, description="a whole number of minutes from 1 to 1440")
+    refresh_days: int = Field(14, ge=1, le=365, description="a whole number of days from 1 to 365")
+    worker_jobs: int = Field(2, ge=1, le=64, description="a whole number of jobs from 1 to 64")
+    shutdown_seconds: int = Field(60, ge=0, le=86_400, description="a whole number of seconds from 0 to 86400")
     pg_bin: str | None = Field(None, description="the folder that holds pg_dump")
     log_level: LogLevel = Field(LogLevel.WARNING, description="debug, info, warning or error")
     log_format: LogFormat | None = Field(None, description="console or json")
@@ -146,5 +158,12 @@ class Settings(BaseModel):
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret among the settings, for the log to mask."""
-        values = (self.catalog_url, self.test_server_url, self.secret_key, self.postgres_password)
+        values = (
+            self.catalog_url,
+            self.test_server_url,
+            self.secret_key,
+            self.postgres_password,
+            self.heartbeat_url,
+            *self.notify_urls,
+        )
         return tuple(value for value in values if value is not None)

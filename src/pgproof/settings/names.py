@@ -10,7 +10,15 @@ FIELDS: Mapping[str, str] = {
     f"{PREFIX}{field.upper()}": field for field in Settings.model_fields if field != "warnings"
 }
 
-SECRETS = frozenset({"BACKUP_CATALOG_URL", "BACKUP_TEST_SERVER_URL", "BACKUP_SECRET_KEY", "BACKUP_POSTGRES_PASSWORD"})
+SECRETS = frozenset(
+    {
+        "BACKUP_CATALOG_URL", "BACKUP_TEST_SERVER_URL", "BACKUP_SECRET_KEY", "BACKUP_POSTGRES_PASSWORD",
+        "BACKUP_NOTIFY_URLS", "BACKUP_HEARTBEAT_URL",
+    }
+)  # fmt: skip
+
+# An empty value of these is one: there is no such schedule. Of all others it is the same as none.
+MAY_BE_EMPTY = frozenset({"BACKUP_SCHEDULE", "BACKUP_CLEANUP_SCHEDULE"})
 
 # Every variable that is read.
 NAMES = (*FIELDS, *sorted(f"{name}_FILE" for name in SECRETS))
@@ -25,8 +33,7 @@ FALLBACKS: Mapping[str, str] = {
 # Known, so no warning, but nothing in this release reads them.
 LATER = frozenset(
     {
-        "BACKUP_COPY_URLS", "BACKUP_SCHEDULE", "BACKUP_CLEANUP_SCHEDULE", "BACKUP_ENCRYPTION_RECIPIENTS",
-        "BACKUP_IDENTITY_FILE", "BACKUP_NOTIFY_URLS", "BACKUP_HEARTBEAT_URL",
+        "BACKUP_COPY_URLS", "BACKUP_ENCRYPTION_RECIPIENTS", "BACKUP_IDENTITY_FILE",
     }
 )  # fmt: skip
 

@@ -9,10 +9,15 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, PlainValidator
 
+from pgproof.domain.cron import check_cron
+from pgproof.domain.errors import InvalidInput
 from pgproof.domain.secret import Secret
 
 SHORTEST_KEY = 16
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S")
+# A comma inside a URL belongs to it.
+_BETWEEN_URLS = re.compile(r"\s+|,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 # A comma inside double quotes belongs to the name.
 _PATTERN = re.compile(r'(?:[^,"]|"(?:[^"]|"")*")+')
 
@@ -56,6 +61,32 @@ def _server_url(value: str | Secret) -> Secret:
     return url
 
 
+def _cron(value: str | None) -> str | None:
+    if not value:
+        return None
+    try:
+        return check_cron(value)
+    except InvalidInput as error:
+        raise ValueError(error.detail) from error
+
+
+def _urls(value: str | tuple[Secret, ...]) -> tuple[Secret, ...]:
+    if not isinstance(value, str):
+        return value
+    found = [part for part in _BETWEEN_URLS.split(value.strip()) if part]
+    if not all(_URL.match(part) for part in found):
+        raise ValueError("not a URL")
+    return tuple(Secret(part) for part in found)
+
+
+def _web_url(value: str | Secret) -> Secret:
+    url = _secret(value)
+    parts = urlsplit(url.reveal())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("another kind of URL")
+    return url
+
+
 def _storage_url(value: str) -> str:
     if "://" not in value:
         return str(_folder(value))
@@ -68,6 +99,9 @@ def _storage_url(value: str) -> str:
 Folder = Annotated[Path, BeforeValidator(_folder)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
 Zone = Annotated[tzinfo, PlainValidator(_zone)]
+Cron = Annotated[str | None, PlainValidator(_cron)]
+Urls = Annotated[tuple[Secret, ...], PlainValidator(_urls)]
+WebUrl = Annotated[Secret, PlainValidator(_web_url)]
 Password = Annotated[Secret, PlainValidator(_secret)]
 SecretKey = Annotated[Secret, PlainValidator(_secret_key)]
 ServerUrl = Annotated[Secret, PlainValidator(_server_url)]

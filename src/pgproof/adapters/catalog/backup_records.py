@@ -6,16 +6,17 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from pgproof.adapters.catalog.backup_queries import count_of, newest_of, totals
 from pgproof.adapters.catalog.found import checked_id, found
 from pgproof.adapters.catalog.models import BackupRow
-from pgproof.adapters.catalog.rows import backup_values, clean, new_backup, to_backup
+from pgproof.adapters.catalog.rows import backup_values, new_backup, to_backup
 from pgproof.adapters.catalog.transactions import Records
-from pgproof.domain.backup import GONE, USABLE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
+from pgproof.domain.backup import GONE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
 from pgproof.domain.errors import Conflict
-from pgproof.services.ports import BackupFilter, BackupStats, Lock
+from pgproof.services.ports import BackupFilter, BackupPage, BackupStats, Lock
 
 
 class BackupRecords(Records, ABC):
@@ -85,15 +86,14 @@ class BackupRecords(Records, ABC):
 
     def list_backups(self, wanted: BackupFilter) -> Sequence[Backup]:
         """The newest first."""
-        statement = select(BackupRow).order_by(BackupRow.created_at.desc(), BackupRow.id.desc())
-        if wanted.status is not None:
-            statement = statement.where(BackupRow.status == wanted.status)
-        if wanted.database is not None:
-            statement = statement.where(BackupRow.database == clean(wanted.database))
-        if wanted.trigger_source is not None:
-            statement = statement.where(BackupRow.trigger_source == wanted.trigger_source)
-        with self._transactions() as session:
-            return [to_backup(row) for row in session.scalars(statement.limit(wanted.limit))]
+        with self._transactions.reading() as session:
+            return [to_backup(row) for row in session.scalars(newest_of(wanted))]
+
+    def backup_page(self, wanted: BackupFilter) -> BackupPage:
+        """The same with how many there would be without `limit` and `after`."""
+        with self._transactions.reading() as session:
+            backups = [to_backup(row) for row in session.scalars(newest_of(wanted))]
+            return BackupPage(backups, int(session.scalar(count_of(wanted))))
 
     def present_backups(self) -> Sequence[Backup]:
         """All that are neither expired nor deleted, the oldest first."""
@@ -111,16 +111,9 @@ class BackupRecords(Records, ABC):
 
     def backup_stats(self) -> BackupStats:
         """Totals for the overview."""
-        usable = and_(BackupRow.status.in_(USABLE), BackupRow.deletion_started_at.is_(None))
-        statement = select(
-            func.count().filter(BackupRow.status.not_in(GONE)),
-            func.count().filter(usable),
-            func.sum(BackupRow.file_size).filter(usable),
-            func.max(BackupRow.completed_at).filter(usable),
-        )
-        with self._transactions() as session:
-            total, completed, size, latest = session.execute(statement).one()
-        return BackupStats(total, completed, int(size or 0), latest)
+        with self._transactions.reading() as session:
+            total, completed, size, latest = session.execute(totals()).one()
+        return BackupStats(int(total), int(completed), int(size), latest)
 
 
 def _next_backup_id(session: Session) -> int:

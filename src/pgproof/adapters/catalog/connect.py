@@ -3,37 +3,29 @@
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 
-from pgproof.adapters.libpq import own_defaults
+from pgproof.adapters.libpq import parameters
 from pgproof.domain.database import ConnectionInfo
 
 _APPLICATION = "pgproof catalog"
 _DEFAULTS: dict[str, Any] = {
+    "application_name": "pgproof catalog",
     "connect_timeout": "15",
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",  # keepalives do not count while something sent is not acknowledged
 }
+# More than the threads of the HTTP server, so that none of them waits for another, nor for a worker beside them.
+MOST_SESSIONS = 30
+_LONGEST_WAIT = 10  # seconds for a session of the pool
 _IDLE_SESSION_TIMEOUT_SINCE = 14_00_00
 
 
 def connect(connection: ConnectionInfo) -> "psycopg.Connection[tuple[Any, ...]]":
     """An open session in UTC that no time limit of the server ends. Raises psycopg's errors."""
-    given = {
-        "host": connection.host,
-        "port": connection.port,
-        "user": connection.user,
-        "password": connection.password.reveal() if connection.password else "",
-        "dbname": connection.dbname,
-        "application_name": _APPLICATION,
-        "client_encoding": "utf8",
-        **_DEFAULTS,
-        **connection.options,
-    }
-    said: dict[str, Any] = {name: value for name, value in given.items() if value}
-    session = psycopg.connect(autocommit=True, **{**own_defaults(said), **said})
+    session = psycopg.connect(autocommit=True, **parameters(connection, _DEFAULTS))
     try:
         session.execute("SET TIME ZONE 'UTC'")
         session.execute("SET datestyle = 'ISO'")
@@ -47,14 +39,24 @@ def connect(connection: ConnectionInfo) -> "psycopg.Connection[tuple[Any, ...]]"
     return session
 
 
+def driver_session(opened: Connection) -> "psycopg.Connection[Any]":
+    """The driver's own session below one of SQLAlchemy's."""
+    session = opened.connection.driver_connection
+    if not isinstance(session, psycopg.Connection):
+        raise TypeError(f"not a session of psycopg: {session!r}")
+    return session
+
+
 def make_engine(connection: ConnectionInfo) -> Engine:
-    """A small pool of sessions; the first one opens when it is needed."""
+    """A pool of sessions; the first one opens when it is needed."""
     return create_engine(
         "postgresql+psycopg://",
         # Not a URL: socket folders and passwords come through as they are, and no URL can be logged.
         creator=lambda: connect(connection),
-        pool_size=2,
-        max_overflow=8,
+        pool_size=MOST_SESSIONS,
+        max_overflow=0,
+        pool_timeout=_LONGEST_WAIT,
+        pool_use_lifo=True,  # a rush over, what it has opened stays idle
         pool_pre_ping=True,
         hide_parameters=True,
     )

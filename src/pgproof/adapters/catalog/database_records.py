@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from pgproof.adapters.catalog.models import DatabaseRow
 from pgproof.adapters.catalog.rows import clean, connection_values, to_database
 from pgproof.adapters.catalog.transactions import Records, Transactions
-from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.database import DEFAULT_GROUP, ConnectionInfo, Database
 from pgproof.domain.errors import Conflict, NotFound
 from pgproof.domain.wording import in_quotes
 from pgproof.services.ports import Seal
@@ -21,11 +21,18 @@ class DatabaseRecords(Records):
         super().__init__(transactions)
         self._seal = seal
 
-    def add_database(self, name: str, connection: ConnectionInfo, *, from_settings: bool = False) -> Database:
+    def add_database(
+        self, name: str, connection: ConnectionInfo, *, from_settings: bool = False, group: str = DEFAULT_GROUP
+    ) -> Database:
         """Register a database; `Conflict` if the name is taken. The password is stored sealed."""
         statement = (
             insert(DatabaseRow)
-            .values(name=name, from_settings=from_settings, **connection_values(connection, self._seal))
+            .values(
+                name=name,
+                from_settings=from_settings,
+                worker_group=group,
+                **connection_values(connection, self._seal),
+            )
             .on_conflict_do_nothing(index_elements=["name"])
             .returning(DatabaseRow.id)
         )
@@ -36,11 +43,15 @@ class DatabaseRecords(Records):
                 f"a database named {in_quotes(name)} is registered already",
                 hint="Choose another name, or remove that one first; its backups stay.",
             )
-        return Database(new_id, name, connection, from_settings)
+        return Database(new_id, name, connection, from_settings, group)
 
     def update_database(self, database: Database) -> None:
-        """Store a registered database's connection anew, and whether it is the settings'."""
-        values = {"from_settings": database.from_settings, **connection_values(database.connection, self._seal)}
+        """Store a registered database's connection and worker group anew, and whether it is the settings'."""
+        values = {
+            "from_settings": database.from_settings,
+            "worker_group": database.group,
+            **connection_values(database.connection, self._seal),
+        }
         statement = update(DatabaseRow).where(DatabaseRow.name == database.name).values(**values)
         with self._transactions() as session:
             found = session.scalar(statement.returning(DatabaseRow.id))

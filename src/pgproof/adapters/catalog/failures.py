@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import errors
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import CatalogError, CatalogUnreachable, ConfigurationError, Conflict, PgproofError
@@ -24,6 +25,10 @@ def translated(connection: ConnectionInfo) -> Iterator[None]:
         raise _translate(cause, str(error.orig), connection) from error
     except psycopg.Error as error:
         raise _translate(error, str(error), connection) from error
+    except PoolTimeout as error:
+        raise CatalogUnreachable(
+            "every session to the catalog is busy", hint="Try again in some seconds; the service has too much to do."
+        ) from error
     except SQLAlchemyError as error:
         raise _translate(None, str(error), connection) from error
 

@@ -4,16 +4,25 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
+from pgproof.adapters.catalog.job_models import JobRow
 from pgproof.adapters.catalog.models import BackupRow, Base, RestoreRow, RestoreTestRow
+from pgproof.adapters.catalog.schedule_models import ScheduleRow
 from pgproof.domain.errors import NotFound
 
 _LARGEST_ID = 2**63 - 1
 _NAMES: dict[type[Base], tuple[str, str]] = {
     BackupRow: ("backup", "`pgproof list` shows all backups with their numbers."),
     RestoreRow: ("restore", "`pgproof list --restores` shows all restores with their numbers."),
+    JobRow: ("job", "`pgproof job list` shows all jobs with their numbers."),
+    ScheduleRow: ("schedule", "`pgproof schedule list` shows all schedules with their numbers."),
     RestoreTestRow: ("restore test", "`pgproof show ID` lists the restore tests of a backup."),
 }
 _Row = TypeVar("_Row", bound=Base)
+
+
+def is_possible_id(key: int) -> bool:
+    """Whether a row can have that number."""
+    return 0 < key <= _LARGEST_ID
 
 
 def found(session: Session, kind: type[_Row], key: int, *, lock: bool = False) -> _Row:
@@ -29,7 +38,7 @@ def found(session: Session, kind: type[_Row], key: int, *, lock: bool = False) -
 
 def checked_id(key: int, kind: type[Base]) -> int:
     """A number that a row can have. Raises `NotFound` for any other."""
-    if not 0 < key <= _LARGEST_ID:
+    if not is_possible_id(key):
         raise _not_found(key, kind)
     return key
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Computed,
     DateTime,
     Double,
     Enum,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pgproof.domain.backup import BackupStatus, BackupTrigger
@@ -64,10 +65,11 @@ class DatabaseRow(Base):
     options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     from_settings: Mapped[bool] = mapped_column(server_default=false())
+    worker_group: Mapped[str] = mapped_column(String(40), server_default="default")
 
 
 class BackupRow(Base):
-    """A backup. `created_by_id` names a user; the table of users comes later."""
+    """A backup. `created_by_id` is empty when nobody of ours asked for it, and when that user is gone."""
 
     __tablename__ = "backup_jobs"
 
@@ -86,7 +88,7 @@ class BackupRow(Base):
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     duration_seconds: Mapped[int | None] = mapped_column(Integer)
-    created_by_id: Mapped[int | None]
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("pgproof.users.id", ondelete="SET NULL"))
     error_message: Mapped[str | None]
     error_details: Mapped[dict[str, Any] | None]
     database_size_bytes: Mapped[int | None]
@@ -105,13 +107,48 @@ class BackupRow(Base):
     deletion_target: Mapped[BackupStatus | None]
     fingerprint: Mapped[str] = mapped_column(String(20), server_default="counts")
     proven_at: Mapped[datetime | None]
+    rows_count: Mapped[int | None]
+    search: Mapped[str] = mapped_column(
+        TSVECTOR,
+        Computed(
+            "to_tsvector('simple'::regconfig, regexp_replace("
+            "database || ' ' || filename || ' ' || \"left\"(COALESCE(description, ''), 2000), "
+            r"'[!-/:-@\[-`{-~\s]+', ' ', 'g'))",
+            persisted=True,
+        ),
+        nullable=True,
+        deferred=True,
+    )
 
     __table_args__ = (
         Index("idx_backup_jobs_status", "status"),
         Index("idx_backup_jobs_created_at", created_at.desc()),
         Index("idx_backup_jobs_expires_at", "expires_at", postgresql_where=text("status = 'completed'")),
         Index("idx_backup_jobs_trigger_source", "trigger_source"),
-        Index("idx_backups_of_database", "database"),
+        Index("idx_backups_of_user", "created_by_id", postgresql_where=text("created_by_id IS NOT NULL")),
+        Index("idx_backups_by_words", "search", postgresql_using="gin"),
+        Index("idx_backups_by_age", text("created_at DESC"), text("id DESC")),
+        Index("idx_backups_by_database_and_age", "database", text("created_at DESC"), text("id DESC")),
+        Index("idx_backups_by_status_and_age", "status", text("created_at DESC"), text("id DESC")),
+        Index("idx_backups_by_trigger_and_age", "trigger_source", text("created_at DESC"), text("id DESC")),
+        Index(
+            "idx_usable_backups",
+            "database",
+            text("completed_at DESC"),
+            postgresql_include=["file_size"],
+            postgresql_where=text("status IN ('completed', 'restored') AND deletion_started_at IS NULL"),
+        ),
+        Index(
+            "idx_failed_backups",
+            "database",
+            text("completed_at DESC"),
+            postgresql_where=text("status = 'failed'"),
+        ),
+        Index(
+            "idx_usable_backups_by_end",
+            "completed_at",
+            postgresql_where=text("status IN ('completed', 'restored') AND deletion_started_at IS NULL"),
+        ),
         Index(
             "idx_unfinished_deletions",
             "deletion_started_at",
@@ -152,7 +189,11 @@ class RestoreRow(Base):
     error_details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     databases_dropped_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("idx_restore_jobs_status", "status"),)
+    __table_args__ = (
+        Index("idx_restore_jobs_status", "status"),
+        Index("idx_restores_by_age", text("created_at DESC"), text("id DESC")),
+        Index("idx_restores_by_database_and_age", "database", text("created_at DESC"), text("id DESC")),
+    )
 
 
 class RestoreTestRow(Base):
@@ -183,6 +224,14 @@ class RestoreTestRow(Base):
 
     __table_args__ = (
         Index("idx_restore_tests_backup", "backup_id"),
+        Index("idx_restore_tests_by_age", text("started_at DESC"), text("id DESC")),
+        Index(
+            "idx_restore_test_outcomes",
+            "database",
+            "outcome",
+            text("completed_at DESC"),
+            postgresql_where=text("outcome IN ('passed', 'failed')"),
+        ),
         Index("idx_unfinished_restore_tests", "started_at", postgresql_where=text("status = 'running'")),
     )
 

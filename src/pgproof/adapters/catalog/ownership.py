@@ -1,5 +1,7 @@
 """Who works on what: advisory locks, each held by a session of its own, so they end with their process."""
 
+import contextlib
+import select
 import threading
 from typing import Any
 
@@ -9,7 +11,7 @@ from psycopg import errors
 from pgproof.adapters.catalog.connect import connect
 from pgproof.adapters.catalog.failures import translated
 from pgproof.domain.database import ConnectionInfo
-from pgproof.domain.errors import Conflict, WorkerLost
+from pgproof.domain.errors import CatalogUnreachable, Conflict, WorkerLost
 from pgproof.services.ports import Lock
 
 # Other applications may use advisory locks in the same database: our first keys begin here ("pg" in ASCII).
@@ -46,14 +48,16 @@ class Ownership:
         self._keys = _keys(kind, job_id)
         self._session: _Session | None = None
         self._identity: tuple[Any, ...] = ()
+        self._taken = False
         self._mutex = threading.Lock()
 
     def take(self) -> None:
         """Begin to own the job; `Conflict` if somebody else does. In either case `release` ends it."""
-        with translated(self._connection):
+        with self._mutex, translated(self._connection):
             self._open()
             if not self._try():
                 raise self.conflict()
+            self._taken = True
 
     def conflict(self) -> Conflict:
         """What is said if somebody else owns the job."""
@@ -67,11 +71,29 @@ class Ownership:
         A session that was lost, because the catalog's server started anew or a firewall forgot it, is
         replaced and the lock taken again, unless somebody else was quicker.
         """
-        with self._mutex, translated(self._connection):
+        with self._mutex:
+            self._check()
+
+    def keep(self) -> None:
+        """Take the job again if the session is lost; what is in the way of that, `check` reports later."""
+        with self._mutex:
+            # Not while it is only being taken, and not when it has been released.
+            if self._taken and self._is_lost():
+                with contextlib.suppress(CatalogUnreachable, WorkerLost):
+                    self._check()
+
+    def release(self) -> None:
+        """End the ownership."""
+        with self._mutex:
+            self._taken = False
+            self._close()
+
+    def _check(self) -> None:
+        with translated(self._connection):
             if self._is_held():
                 return
             lost = self._identity
-            self.release()
+            self._close()
             self._open()
             ended = self._session_execute(_END, lost)
             if self._try() or (ended and self._wait()):
@@ -81,8 +103,15 @@ class Ownership:
             hint="See what became of it with `pgproof list`, then start it again.",
         )
 
-    def release(self) -> None:
-        """End the ownership."""
+    def _is_lost(self) -> bool:
+        if self._session is None or self._session.closed:
+            return True
+        # A server says next to nothing unasked but good-bye.
+        poll = select.poll()
+        poll.register(self._session.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _close(self) -> None:
         if self._session is not None:
             self._session.close()
 

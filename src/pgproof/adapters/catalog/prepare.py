@@ -5,7 +5,7 @@ from psycopg import errors, sql
 
 from pgproof.adapters.catalog.connect import connect
 from pgproof.adapters.catalog.failures import translated, unreachable
-from pgproof.adapters.catalog.revisions import HEAD, stored_revision, upgrade
+from pgproof.adapters.catalog.revisions import is_current, upgrade
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import CatalogUnreachable, ConfigurationError
 
@@ -21,13 +21,13 @@ def prepare_catalog(connection: ConnectionInfo) -> None:
     role may not, or where a newer pgproof has used the catalog.
     """
     try:
-        stored = stored_revision(connection)
+        current = is_current(connection)
     except CatalogUnreachable:
         # A refused connection carries no SQLSTATE, so whether the database exists must be asked elsewhere.
         if _is_missing(connection):
             _create(connection)
-        stored = stored_revision(connection)  # if it is there by now, another process was quicker
-    if stored != HEAD:
+        current = is_current(connection)  # if it is there by now, another process was quicker
+    if not current:
         upgrade(connection)
 
 

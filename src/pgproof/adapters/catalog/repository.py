@@ -59,6 +59,11 @@ class PostgresCatalog(DatabaseRecords, BackupRecords, RestoreRecords, RestoreTes
             raise WorkerLost(f"nobody here owns {kind.name.lower()} {job_id}", hint="Start it again.")
         ownership.check()
 
+    def keep_owned(self) -> None:
+        """Take again what this process owns and whose session was lost."""
+        for ownership in list(self._owned.values()):
+            ownership.keep()
+
     def is_owned(self, kind: Lock, job_id: int) -> bool:
         """Whether some living process owns the job."""
         return is_owned(self.transactions.connection, kind, job_id)

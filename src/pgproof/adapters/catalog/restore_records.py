@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from pgproof.adapters.catalog.found import found
 from pgproof.adapters.catalog.models import BackupRow, RestoreRow
@@ -20,6 +20,7 @@ from pgproof.domain.restore import (
     previous_name,
     shadow_name,
 )
+from pgproof.services.ports import Position
 
 _UNFINISHED = (RestoreStatus.RUNNING.value, RestoreStatus.UNDOING.value)
 _KEEPING = (RestoreStatus.COMPLETED.value, RestoreStatus.UNDONE.value)
@@ -66,11 +67,15 @@ class RestoreRecords(Records):
             for column, value in restore_values(restore).items():
                 setattr(row, column, value)
 
-    def list_restores(self, limit: int = 50, *, database: str | None = None) -> Sequence[Restore]:
+    def list_restores(
+        self, limit: int = 50, *, database: str | None = None, after: Position | None = None
+    ) -> Sequence[Restore]:
         """The newest first; only those of the backups of one database where that is given."""
         statement = select(RestoreRow).order_by(RestoreRow.created_at.desc(), RestoreRow.id.desc())
         if database is not None:
             statement = statement.where(RestoreRow.database == clean(database))
+        if after is not None:
+            statement = statement.where(tuple_(RestoreRow.created_at, RestoreRow.id) < (after.at, after.id))
         with self._transactions() as session:
             return [to_restore(row) for row in session.scalars(statement.limit(limit))]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from pgproof.adapters.catalog.found import found
 from pgproof.adapters.catalog.models import BackupRow, RestoreTestRow
@@ -11,6 +11,7 @@ from pgproof.adapters.catalog.restore_test_rows import restore_test_values, to_r
 from pgproof.adapters.catalog.transactions import Records
 from pgproof.domain.backup import Backup
 from pgproof.domain.restore_test import RestoreTest, RestoreTestStatus, RestoreTestStep
+from pgproof.services.ports import Position
 
 
 class RestoreTestRecords(Records):
@@ -43,11 +44,15 @@ class RestoreTestRecords(Records):
             for column, value in restore_test_values(test).items():
                 setattr(row, column, value)
 
-    def list_restore_tests(self, limit: int = 50, *, backup_id: int | None = None) -> Sequence[RestoreTest]:
+    def list_restore_tests(
+        self, limit: int = 50, *, backup_id: int | None = None, after: Position | None = None
+    ) -> Sequence[RestoreTest]:
         """The newest first; of one backup where it is given."""
         statement = select(RestoreTestRow).order_by(RestoreTestRow.started_at.desc(), RestoreTestRow.id.desc())
         if backup_id is not None:
             statement = statement.where(RestoreTestRow.backup_id == backup_id)
+        if after is not None:
+            statement = statement.where(tuple_(RestoreTestRow.started_at, RestoreTestRow.id) < (after.at, after.id))
         with self._transactions() as session:
             return [to_restore_test(row) for row in session.scalars(statement.limit(limit))]
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from pgproof.adapters.catalog.connect import connect, make_engine
+from pgproof.adapters.catalog import queue_schema
+from pgproof.adapters.catalog.connect import connect, driver_session, make_engine
 from pgproof.adapters.catalog.failures import translated
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import ConfigurationError
 
 # The newest revision. Known here, so that a start on an up-to-date catalog need not import Alembic.
-HEAD = "0011"
+HEAD = "0012"
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -32,8 +33,16 @@ def stored_revision(connection: ConnectionInfo) -> str | None:
     return str(row[0]) if row else None
 
 
+def is_current(connection: ConnectionInfo) -> bool:
+    """Whether a catalog has every migration, ours and the queue's."""
+    with translated(connection), connect(connection) as session:
+        found = session.execute(_HAS_REVISION).fetchone()
+        row = session.execute(_REVISION).fetchone() if found and found[0] else None
+        return row is not None and row[0] == HEAD and not queue_schema.missing(session)
+
+
 def upgrade(connection: ConnectionInfo, revision: str = HEAD) -> None:
-    """Run the missing migrations up to `revision`, in one transaction.
+    """Run the missing migrations up to `revision`, in one transaction; with the newest one, the queue's as well.
 
     Of two processes the second one waits and finds them done. Raises `ConfigurationError` if the role may
     not, or if the catalog is of a revision that this pgproof does not know.
@@ -44,6 +53,8 @@ def upgrade(connection: ConnectionInfo, revision: str = HEAD) -> None:
             for statement in _SESSION:
                 opened.execute(text(statement))
             _migrate(opened, connection, revision)
+            if revision == HEAD:
+                queue_schema.bring_up_to_date(driver_session(opened))
     finally:
         engine.dispose()
 

@@ -50,7 +50,7 @@ def to_database(row: DatabaseRow, seal: Seal) -> Database:
         password=None if sealed is None else Secret(seal.open(sealed)),
         options=row.options,
     )
-    return Database(row.id, row.name, connection, row.from_settings)
+    return Database(row.id, row.name, connection, row.from_settings, row.worker_group)
 
 
 def new_backup(
@@ -94,6 +94,7 @@ def backup_values(backup: Backup) -> dict[str, Any]:
             "error_details": backup.error_details or None,
             "database_size_bytes": backup.database_size_bytes,
             "tables_count": backup.tables_count,
+            "rows_count": backup.rows_count,
             "created_at": backup.created_at,
             "expires_at": backup.expires_at,
             "description": options.description,
@@ -149,6 +150,7 @@ def to_backup(row: BackupRow) -> Backup:
         error_details=row.error_details or {},
         database_size_bytes=row.database_size_bytes,
         tables_count=row.tables_count,
+        rows_count=row.rows_count,
         expires_at=row.expires_at,
         held=row.held,
         verified_at=row.verified_at,

@@ -19,11 +19,20 @@ class Transactions:
     def __init__(self, connection: ConnectionInfo) -> None:
         self.connection = connection
         self._engine = make_engine(connection)
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def __call__(self) -> Iterator[Session]:
         """One short transaction. What the server and the driver raise comes out as errors of ours."""
         with translated(self.connection), Session(self._engine) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """For single statements that change nothing: without a transaction around them, which would cost more than
+        they do.
+        """
+        with translated(self.connection), Session(self._reading) as session:
             yield session
 
     def close(self) -> None:

@@ -68,6 +68,12 @@ def parse_url(url: str) -> ConnectionInfo:
             f"the database's URL has options that cannot be passed on: {', '.join(unknown)}",
             hint="Remove them.",
         )
+    if "service" in parts and {"host", "hostaddr"} & parts.keys():
+        # libpq would send the password of the service there, and whoever may name hosts may not read that.
+        raise InvalidInput(
+            "the database's URL names a service and a host",
+            hint="Leave the host out: the service says where its server is.",
+        )
     password = parts.get("password")
     return ConnectionInfo(
         dbname=dbname,

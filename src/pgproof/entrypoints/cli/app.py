@@ -8,7 +8,24 @@ from typer.core import TyperGroup
 
 from pgproof import __version__
 from pgproof.domain.errors import Cancelled, PgproofError
-from pgproof.entrypoints.cli import cleanup, databases, demo, doctor, failures, look, make, restore_test, restores
+from pgproof.entrypoints.cli import (
+    cleanup,
+    databases,
+    demo,
+    doctor,
+    failures,
+    jobs,
+    look,
+    make,
+    notify,
+    restore_test,
+    restores,
+    schedules,
+    serve,
+    tokens,
+    users,
+    work,
+)
 from pgproof.entrypoints.cli.exit_codes import BAD_USAGE, DONE, UNEXPECTED, exit_code
 from pgproof.entrypoints.cli.session import ReaderGone, Session
 
@@ -89,6 +106,13 @@ app.command("cleanup")(cleanup.cleanup)
 app.command("stats")(look.stats)
 app.command("log")(look.log)
 app.add_typer(databases.app, name="database")
+app.add_typer(jobs.app, name="job")
+app.add_typer(schedules.app, name="schedule")
+app.add_typer(notify.app, name="notify")
+app.add_typer(users.app, name="user")
+app.add_typer(tokens.app, name="token")
+app.command("serve")(serve.serve)
+app.command("worker")(work.worker)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 

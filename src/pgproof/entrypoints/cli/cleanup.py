@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pgproof.entrypoints.cli import text
+from pgproof.entrypoints.cli.auditing import audited
 from pgproof.entrypoints.cli.options import AsJson
 from pgproof.entrypoints.cli.session import Session
 
@@ -42,7 +43,14 @@ def cleanup(
                 name, asked = _to_type(plan, with_orphans=remove_orphans)
                 intent = f"{planned}; `pgproof cleanup --dry-run` shows each"
                 session.confirm(name, intent, asked=asked, yes=yes, as_json=as_json)
-            done = app.expiry.sweep(plan, force=force, remove_orphans=remove_orphans)
+            with audited(app, "cleanup", force=force, remove_orphans=remove_orphans) as notes:
+                done = app.expiry.sweep(plan, force=force, remove_orphans=remove_orphans)
+                notes.update(
+                    expired=[backup.id for backup in done.expired],
+                    dropped=[kept.name for kept in done.dropped],
+                    removed=[folder.folder for folder in done.removed],
+                    failures=len(done.failures),
+                )
     message = cleanup_text.summary(plan, done, with_orphans=remove_orphans)
     session.show(
         cleanup_views.cleanup(plan, done, policy, message),

@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
+from pgproof.domain.database import DEFAULT_GROUP
+from pgproof.domain.errors import InvalidInput
 from pgproof.entrypoints.cli import text
+from pgproof.entrypoints.cli.auditing import audited
 from pgproof.entrypoints.cli.options import AsJson
 from pgproof.entrypoints.cli.session import Session
 
@@ -34,6 +37,7 @@ def add(
     ],
     url: Url,
     *,
+    group: Annotated[str, typer.Option(help="The worker group that does its jobs.")] = DEFAULT_GROUP,
     as_json: AsJson = False,
 ) -> None:
     """Register a database. Its password is stored encrypted."""
@@ -42,7 +46,8 @@ def add(
     session: Session = ctx.obj
     address = read_url(session, url)
     with session.app() as application:
-        added = application.databases.add(name, address)
+        with audited(application, "database.add", name, group=group):
+            added = application.databases.add(name, address, group)
         exists = application.databases.is_there(added)
     session.show(
         {**views.database_row(added), "exists": exists},
@@ -58,14 +63,29 @@ def read_url(session: Session, given: str) -> str:
 
 
 @app.command()
-def update(ctx: typer.Context, name: Name, url: Url, *, as_json: AsJson = False) -> None:
-    """Store another URL or password of a database."""
+def update(
+    ctx: typer.Context,
+    name: Name,
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="URL", help="Another address or password; - asks for it, or reads it from stdin."),
+    ] = None,
+    *,
+    group: Annotated[str | None, typer.Option(help="The worker group that does its jobs from now on.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store another URL, password or worker group of a database."""
     from pgproof.entrypoints.cli import views
 
     session: Session = ctx.obj
-    address = read_url(session, url)
+    if url is None and group is None:
+        raise InvalidInput(
+            "there is nothing to store anew", hint=f"Give a URL, or --group NAME: pgproof database update {name} URL"
+        )
+    address = None if url is None else read_url(session, url)
     with session.app() as application:
-        updated = application.databases.update(name, address)
+        with audited(application, "database.change", name, url_changed=address is not None, group=group):
+            updated = application.databases.update(name, address, group)
         exists = application.databases.is_there(updated)
     session.show(
         {**views.database_row(updated), "exists": exists},
@@ -88,10 +108,11 @@ def list_databases(ctx: typer.Context, *, as_json: AsJson = False) -> None:
             text.plain(item.connection.dbname),
             item.connection.address,
             text.plain(item.connection.user),
+            item.group,
         )
         for item in found
     ]
-    listed = text.columns(("NAME", "DATABASE", "SERVER", "ROLE"), rows)
+    listed = text.columns(("NAME", "DATABASE", "SERVER", "ROLE", "GROUP"), rows)
     session.show(
         {"databases": [views.database_row(item) for item in found]},
         listed if rows else "no database is registered; register one with: pgproof database add NAME URL",
@@ -134,7 +155,7 @@ def check(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
 def remove(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
     """Forget a database. Its backups stay."""
     session: Session = ctx.obj
-    with session.app() as application:
+    with session.app() as application, audited(application, "database.remove", name):
         application.databases.remove(name)
     message = f"{text.plain(name)} is no longer registered; its backups stay"
     session.show({"name": name, "message": message}, message, as_json=as_json)

@@ -9,6 +9,7 @@ from pgproof.domain.errors import ConfigurationError, NotFound
 from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.wording import in_quotes, listed
 from pgproof.entrypoints.cli import text
+from pgproof.entrypoints.cli.auditing import audited
 from pgproof.entrypoints.cli.options import AsJson, BackupId, Yes
 from pgproof.entrypoints.cli.session import Session
 
@@ -60,8 +61,12 @@ def backup(
             fingerprint=fingerprint or settings.fingerprint,
         )
         wanted = app.databases.resolve(database)
-        with session.observer(app.clock, as_json=as_json) as observer:
+        with (
+            audited(app, "backup.create", database=wanted.name) as notes,
+            session.observer(app.clock, as_json=as_json) as observer,
+        ):
             taken = app.backups.back_up(wanted, options, BackupTrigger.MANUAL_CLI, observer)
+            notes["subject"] = taken.id
         manifest = read_manifest(app.storage, taken)
         embedded = database is None and app.databases.is_embedded(wanted)
     message = (
@@ -97,7 +102,11 @@ def verify(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False) 
     from pgproof.entrypoints.cli import views
 
     session: Session = ctx.obj
-    with session.app() as app, session.observer(app.clock, as_json=as_json) as observer:
+    with (
+        session.app() as app,
+        audited(app, "backup.verify", backup_id),
+        session.observer(app.clock, as_json=as_json) as observer,
+    ):
         verification = app.backups.verify(backup_id, observer)
     found, manifest, contents = verification.backup, verification.manifest, verification.contents
     message = (
@@ -127,7 +136,7 @@ def release(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False)
 
 
 def _set_hold(session: Session, backup_id: int, *, held: bool, as_json: bool) -> None:
-    with session.app() as app:
+    with session.app() as app, audited(app, "backup.hold" if held else "backup.release", backup_id):
         changed = app.backups.hold(backup_id, held=held)
     message = f"backup {changed.id} of {text.plain(changed.database)} is {'held' if held else 'released'}"
     session.show({"id": changed.id, "held": changed.held, "message": message}, message, as_json=as_json)
@@ -155,7 +164,8 @@ def delete(ctx: typer.Context, backup_id: BackupId, *, yes: Yes = False, as_json
         last = [one.id for one in left] == [doomed.id]
         details = ["It is the LAST usable backup of that database."] if last else []
         session.confirm(doomed.database, intent, details=details, yes=yes, as_json=as_json)
-        deleted = app.backups.delete(backup_id)
+        with audited(app, "backup.delete", backup_id, database=doomed.database):
+            deleted = app.backups.delete(backup_id)
     message = f"backup {deleted.id} of {whose} is deleted from {deleted.storage_url}"
     document = {
         "id": deleted.id,

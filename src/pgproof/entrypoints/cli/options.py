@@ -6,4 +6,5 @@ import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for the database's name.")]
+JobId = Annotated[int, typer.Argument(metavar="ID", help="The job's number, as `pgproof job list` shows it.")]
 BackupId = Annotated[int, typer.Argument(metavar="ID", help="The backup's number, as `pgproof list` shows it.")]

@@ -9,6 +9,7 @@ import typer
 from pgproof.domain.errors import InvalidInput
 from pgproof.domain.restore import RestoreMode
 from pgproof.domain.wording import in_quotes
+from pgproof.entrypoints.cli.auditing import audited
 from pgproof.entrypoints.cli.options import AsJson, BackupId, Yes
 from pgproof.entrypoints.cli.session import Session
 
@@ -97,8 +98,14 @@ def restore(
                 yes=yes,
                 as_json=as_json,
             )
-        with session.observer(app.clock, as_json=as_json) as observer:
+        with (
+            audited(
+                app, "backup.restore", backup_id, mode=options.mode.value, database=forecast.database.name, to=target
+            ) as notes,
+            session.observer(app.clock, as_json=as_json) as observer,
+        ):
             done = app.restores.restore(backup_id, options, observer)
+            notes["restore_id"] = done.id
         now = app.clock.now()
     document = {
         **views.restore_row(done),
@@ -140,7 +147,10 @@ def undo(
             yes=yes,
             as_json=as_json,
         )
-        with session.observer(app.clock, as_json=as_json) as observer:
+        with (
+            audited(app, "restore.undo", restore_id, database=forecast.restore.database),
+            session.observer(app.clock, as_json=as_json) as observer,
+        ):
             done = app.restores.undo(restore_id, observer)
     message = restore_text.undone(done, forecast)
     document = {**views.restore_row(done), "server": views.place(forecast.place), "success": True, "message": message}

@@ -77,7 +77,9 @@ class Session:
         """The application for the length of a `with` block."""
         import structlog
 
-        with self.open(self.settings()) as app:
+        from pgproof.entrypoints.keeping import keeping
+
+        with self.open(self.settings()) as app, keeping(app.catalog):
             for line in app.settled:
                 structlog.get_logger().warning("job_settled", job=line)
             yield app
@@ -143,7 +145,11 @@ class Session:
         """A line of standard input; on a terminal it is asked for, and not shown. Raises `Cancelled`."""
         if not self.stdin.isatty():
             return self.stdin.readline().strip()
-        return self._answer(lambda: self.ask_secret(prompt, self.stderr)).strip()
+        return self.ask_without_showing(prompt).strip()
+
+    def ask_without_showing(self, prompt: str) -> str:
+        """What a person types on the terminal, without the end of the line. Raises `Cancelled`."""
+        return self._answer(lambda: self.ask_secret(prompt, self.stderr)).removesuffix("\n")
 
     def _ask(self, question: str) -> str:
         self.stderr.write(question)

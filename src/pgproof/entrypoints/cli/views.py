@@ -123,7 +123,12 @@ def place(connection: ConnectionInfo) -> dict[str, Any]:
 
 def database_row(database: Database) -> dict[str, Any]:
     """A registered database, without its password."""
-    return {"name": database.name, **place(database.connection), "options": dict(database.connection.options)}
+    return {
+        "name": database.name,
+        **place(database.connection),
+        "options": dict(database.connection.options),
+        "group": database.group,
+    }
 
 
 def _archive(backup: Backup) -> dict[str, Any]:

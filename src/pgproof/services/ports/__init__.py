@@ -2,8 +2,17 @@
 every adapter and its fake to it.
 """
 
-from pgproof.services.ports.catalog import BackupFilter, BackupStats, Catalog, Seal
+from pgproof.services.ports.catalog import BackupFilter, BackupPage, BackupStats, Catalog, Position, Seal
 from pgproof.services.ports.jobs import Clock, Lock, Observer, Progress
+from pgproof.services.ports.queue import (
+    Entry,
+    JobFilter,
+    JobListener,
+    JobQueue,
+    JobRecords,
+    Receiver,
+    WantedBackup,
+)
 from pgproof.services.ports.server import DatabaseFacts, PostgresServer, Relation, Scratch, ScratchServer, Snapshot
 from pgproof.services.ports.storage import ObjectInfo, Storage, Streams
 from pgproof.services.ports.tools import (
@@ -18,18 +27,26 @@ from pgproof.services.ports.tools import (
 __all__ = [
     "TRANSACTION_MARK",
     "BackupFilter",
+    "BackupPage",
     "BackupStats",
     "Catalog",
     "ClientTools",
     "Clock",
     "DatabaseFacts",
     "DumpRequest",
+    "Entry",
+    "JobFilter",
+    "JobListener",
+    "JobQueue",
+    "JobRecords",
     "Lock",
     "ObjectInfo",
     "Observer",
+    "Position",
     "PostgresServer",
     "PostgresTools",
     "Progress",
+    "Receiver",
     "Relation",
     "RestoreRequest",
     "Scratch",
@@ -38,5 +55,6 @@ __all__ = [
     "Snapshot",
     "Storage",
     "Streams",
+    "WantedBackup",
     "Watch",
 ]

@@ -7,20 +7,34 @@ from datetime import datetime
 from typing import Protocol
 
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
-from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.database import DEFAULT_GROUP, ConnectionInfo, Database
 from pgproof.domain.restore import Restore, RestoreOptions, RestoreStatus
 from pgproof.domain.restore_test import RestoreTest
 from pgproof.services.ports.jobs import Lock
 
 
 @dataclass(frozen=True)
+class Position:
+    """A place in a list that is ordered by a time and then by id, newest first: the last one that was shown."""
+
+    at: datetime
+    id: int
+
+
+@dataclass(frozen=True)
 class BackupFilter:
-    """Which backups to list, newest first; ``None`` does not filter."""
+    """Which backups to list, newest first; ``None`` does not filter.
+
+    `text` finds those with, for each of its words, a word in description, database or filename that begins so.
+    `after` goes on behind a backup, which need not be there any more.
+    """
 
     limit: int = 50
     status: BackupStatus | None = None
     database: str | None = None
     trigger_source: BackupTrigger | None = None
+    text: str | None = None
+    after: Position | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,14 @@ class BackupStats:
     latest_backup_at: datetime | None
 
 
+@dataclass(frozen=True)
+class BackupPage:
+    """Some backups of a list, the newest first, and how many the whole list has."""
+
+    backups: Sequence[Backup]
+    total: int
+
+
 class Catalog(Protocol):
     """The record of databases, backups and restores.
 
@@ -47,11 +69,13 @@ class Catalog(Protocol):
     def installation(self) -> str:
         """What tells this catalog from every other: made with it, and never changed."""
 
-    def add_database(self, name: str, connection: ConnectionInfo, *, from_settings: bool = False) -> Database:
+    def add_database(
+        self, name: str, connection: ConnectionInfo, *, from_settings: bool = False, group: str = DEFAULT_GROUP
+    ) -> Database:
         """Register a database; `Conflict` if the name is taken. The password is stored sealed."""
 
     def update_database(self, database: Database) -> None:
-        """Store a registered database's connection anew, and whether it is the settings'."""
+        """Store a registered database's connection and worker group anew, and whether it is the settings'."""
 
     def get_database(self, name: str) -> Database:
         """The registered database of that name."""
@@ -99,6 +123,9 @@ class Catalog(Protocol):
     def list_backups(self, wanted: BackupFilter) -> Sequence[Backup]:
         """The newest first."""
 
+    def backup_page(self, wanted: BackupFilter) -> BackupPage:
+        """The same with how many there would be without `limit` and `after`."""
+
     def present_backups(self) -> Sequence[Backup]:
         """All that are neither expired nor deleted, the oldest first."""
 
@@ -122,7 +149,9 @@ class Catalog(Protocol):
     def save_restore(self, restore: Restore, *, expected: RestoreStatus | None = None) -> None:
         """Store every field; where a status is `expected`, of a restore whose stored status it is, else `Conflict`."""
 
-    def list_restores(self, limit: int = 50, *, database: str | None = None) -> Sequence[Restore]:
+    def list_restores(
+        self, limit: int = 50, *, database: str | None = None, after: Position | None = None
+    ) -> Sequence[Restore]:
         """The newest first; only those of the backups of one database where that is given."""
 
     def unfinished_restores(self) -> Sequence[Restore]:
@@ -140,7 +169,9 @@ class Catalog(Protocol):
     def save_restore_test(self, test: RestoreTest) -> None:
         """Store every field."""
 
-    def list_restore_tests(self, limit: int = 50, *, backup_id: int | None = None) -> Sequence[RestoreTest]:
+    def list_restore_tests(
+        self, limit: int = 50, *, backup_id: int | None = None, after: Position | None = None
+    ) -> Sequence[RestoreTest]:
         """The newest first; of one backup where it is given."""
 
     def unfinished_restore_tests(self) -> Sequence[RestoreTest]:
@@ -163,6 +194,13 @@ class Catalog(Protocol):
 
         Ownership can be lost behind the back of its owner, with its session. Then it is taken again, unless
         another process was quicker; what that one did while nobody owned the job, the job's row tells.
+        """
+
+    def keep_owned(self) -> None:
+        """Take again, without delay, what this process owns and whose session was lost.
+
+        Whoever does so every second is not taken for dead because of the catalog. What somebody else has by now,
+        and a catalog that is away, `check_owned` reports.
         """
 
     def is_owned(self, kind: Lock, job_id: int) -> bool:

@@ -52,3 +52,4 @@ class Lock(Enum):
     RESTORE = 2
     DATABASE = 3
     RESTORE_TEST = 4
+    JOB = 5

@@ -69,7 +69,7 @@ class Trial:
         """Load and compare. Raises what a damaged backup, or the server, has to say."""
         work, world = self.work, self.work.world
         work.begin(RestoreTestStep.UNPACK)
-        with loading.staged(world, work.log, work.backup, self.manifest) as archive:
+        with loading.staged(world, work.log, work.backup, self.manifest, work.cancelled) as archive:
             work.begin(RestoreTestStep.LOAD)
             request = self._request(archive, work.jobs)
             try:

@@ -12,7 +12,7 @@ from pgproof.services.restoring.work import Work
 
 def replace_contents(work: Work, plan: Plan) -> None:
     """Load, compare and commit at once; afterwards collect statistics."""
-    with loading.staged(work.world, work.log, work.backup, plan.manifest) as place:
+    with loading.staged(work.world, work.log, work.backup, plan.manifest, work.cancelled) as place:
         work.begin(RestoreStep.REPLACE)
         request = loading.request(work, plan, place, work.live, jobs=1)
         if not work.restore.options.selective:

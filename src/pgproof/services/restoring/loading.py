@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event
 
 from pgproof.domain.archive import ArchiveFormat, Compression
 from pgproof.domain.backup import Backup
 from pgproof.domain.database import ConnectionInfo
-from pgproof.domain.errors import FingerprintMismatch
+from pgproof.domain.errors import Cancelled, FingerprintMismatch
 from pgproof.domain.fingerprint import differences
 from pgproof.domain.manifest import Manifest
 from pgproof.domain.tuning import restore_settings
@@ -24,16 +25,22 @@ _OWN_SCHEMA = "pgproof"
 
 
 @contextmanager
-def staged(world: World, log: JobLog, backup: Backup, manifest: Manifest) -> Iterator[Path]:
-    """The archive where tools can read it, its checksum proven. Raises `ChecksumMismatch`."""
+def staged(world: World, log: JobLog, backup: Backup, manifest: Manifest, cancelled: Event) -> Iterator[Path]:
+    """The archive where tools can read it, its checksum proven. Raises `ChecksumMismatch` and `Cancelled`."""
+
+    def passed(size: int) -> None:
+        if cancelled.is_set():
+            raise Cancelled("the job was cancelled")
+        log.update(bytes_done=size)
+
     storage, archive = world.storage, manifest.archive
     key = f"{backup.folder}/{archive.name}"
     direct = archive.compression is Compression.NONE and manifest.options.format is ArchiveFormat.CUSTOM
     path = storage.local_path(key) if direct else None
     if path is not None:
-        contents.check_object(storage, backup.folder, archive)
+        contents.check_object(storage, backup.folder, archive, passed)
     log.update(part="unpack", bytes_total=archive.size)
-    stored = Measured(storage.read(key), lambda size: log.update(bytes_done=size))
+    stored = Measured(storage.read(key), passed)
     with (
         closing(world.streams.decompress(stored, archive.compression)) as stream,
         world.tools.stage(stream, manifest.options.format, path) as place,

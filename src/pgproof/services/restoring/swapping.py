@@ -9,6 +9,7 @@ from pgproof.domain.restore import FAILED_LOAD, RestoreStep
 from pgproof.services.completing import drop_shadow, happened
 from pgproof.services.restoring import loading
 from pgproof.services.restoring.clashes import may_be_a_clash
+from pgproof.services.restoring.obstacles import check_swap
 from pgproof.services.restoring.preflight import Plan
 from pgproof.services.restoring.work import Work
 
@@ -48,7 +49,7 @@ def _fill(work: Work, plan: Plan, shadow: ConnectionInfo) -> None:
     """Load with as many jobs as wanted; where these got into each other's way, once more with one."""
     work.begin(RestoreStep.LOAD)
     jobs = work.restore.options.parallel_jobs
-    with loading.staged(work.world, work.log, work.backup, plan.manifest) as place:
+    with loading.staged(work.world, work.log, work.backup, plan.manifest, work.cancelled) as place:
         try:
             _load(work, plan, place, shadow, jobs)
         except RestoreFailed as error:
@@ -76,6 +77,9 @@ def _start_over(work: Work, plan: Plan) -> None:
 
 def swap_in(work: Work) -> None:
     """The switch. Raises `SwapFailed` only if the renames are known not to have happened."""
+    if work.restore.previous_database is not None:
+        # Looked at before the load as well, but that may have been hours ago.
+        check_swap(work.world.server, work.live)
     work.begin(RestoreStep.SWAP)
     try:
         seconds = work.world.server.swap(

@@ -3,6 +3,13 @@
 from alembic import context
 from sqlalchemy import text
 
+from pgproof.adapters.catalog import (  # noqa: F401 - their tables join the others
+    access_models,
+    alert_models,
+    api_models,
+    job_models,
+    schedule_models,
+)
 from pgproof.adapters.catalog.models import SCHEMA, Base
 
 

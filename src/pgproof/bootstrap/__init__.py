@@ -6,10 +6,10 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from pgproof import __version__
-from pgproof.adapters.catalog import PostgresCatalog, prepare_catalog
+from pgproof.adapters.catalog import PostgresCatalog, PostgresIdempotencyRecords, prepare_catalog
 from pgproof.adapters.embedded import EmbeddedServer, wheel_binaries
 from pgproof.adapters.embedded.scratch import EmbeddedScratch
 from pgproof.adapters.key_file import read_or_create_key
@@ -21,19 +21,46 @@ from pgproof.adapters.postgres.tools import LocalTools
 from pgproof.adapters.seal import FernetSeal
 from pgproof.adapters.storage.factory import open_storage
 from pgproof.adapters.streams import CompressedStreams
+from pgproof.bootstrap.access import AccessParts, access_parts
+from pgproof.bootstrap.alerts import watch_parts
+from pgproof.bootstrap.jobs import job_parts, job_records
+from pgproof.bootstrap.schedules import schedule_service
 from pgproof.domain.database import ConnectionInfo
+from pgproof.services.access import AccessService
+from pgproof.services.alerts import AlertService
+from pgproof.services.api_tokens import ApiTokenService
+from pgproof.services.audit import AuditTrail
 from pgproof.services.backups import BackupService
 from pgproof.services.databases import DatabaseService
 from pgproof.services.expiry import ExpiryService
-from pgproof.services.ports import Catalog, Clock, PostgresServer, PostgresTools, ScratchServer, Storage
+from pgproof.services.idempotency import IdempotencyService
+from pgproof.services.job_news import JobNews
+from pgproof.services.job_running import JobRunner
+from pgproof.services.jobs import JobService
+from pgproof.services.lost_jobs import LostJobs
+from pgproof.services.overview import OverviewService
+from pgproof.services.patience import Patience
+from pgproof.services.ports import (
+    Catalog,
+    Clock,
+    JobQueue,
+    PostgresServer,
+    PostgresTools,
+    ScratchServer,
+    Seal,
+    Storage,
+)
 from pgproof.services.recovery import RecoveryService
 from pgproof.services.restore_tests import RestoreTestService
 from pgproof.services.restores import RestoreService
 from pgproof.services.restoring.work import World
+from pgproof.services.schedules import ScheduleService
 from pgproof.services.taking import TakingRules
+from pgproof.services.users import UserService
 from pgproof.settings import Settings
 
 _CATALOG_DATABASE = "pgproof"
+_CATALOG_PATIENCE = 600.0  # seconds for which the end of a dump waits for a catalog that is away
 
 
 class SystemClock:
@@ -64,6 +91,19 @@ class App:
     restore_tests: RestoreTestService
     recovery: RecoveryService
     expiry: ExpiryService
+    access: AccessService
+    users: UserService
+    api_tokens: ApiTokenService
+    audit: AuditTrail
+    jobs: JobService
+    job_runner: JobRunner
+    job_news: JobNews
+    lost_jobs: LostJobs
+    queue: JobQueue
+    idempotency: IdempotencyService
+    schedules: ScheduleService
+    overview: OverviewService
+    alerts: AlertService
     settled: Sequence[str]
 
 
@@ -108,10 +148,13 @@ def open_app(settings: Settings) -> Iterator[App]:
         tools = make_tools(settings)
         catalog_at, embedded = _places(settings, stack)
         prepare_catalog(catalog_at)
-        seal = FernetSeal(settings.secret_key or read_or_create_key(settings.home / "secret.key"))
+        secret_key = settings.secret_key or read_or_create_key(settings.home / "secret.key")
+        seal = FernetSeal(secret_key)
         catalog = stack.enter_context(closing(PostgresCatalog(catalog_at, seal)))
         server = LivePostgresServer(settings.lock_wait_seconds, catalog.installation())
-        yield _wire(settings, catalog, server, tools, scratch, embedded, cleared)
+        access = access_parts(settings, catalog, secret_key, SystemClock())
+        idempotency = IdempotencyService(PostgresIdempotencyRecords(catalog.transactions), SystemClock(), sleep)
+        yield _wire(stack, settings, catalog, seal, server, tools, scratch, embedded, access, idempotency, cleared)
 
 
 def _places(settings: Settings, stack: ExitStack) -> tuple[ConnectionInfo, ConnectionInfo | None]:
@@ -123,12 +166,16 @@ def _places(settings: Settings, stack: ExitStack) -> tuple[ConnectionInfo, Conne
 
 
 def _wire(
+    stack: ExitStack,
     settings: Settings,
-    catalog: Catalog,
+    catalog: PostgresCatalog,
+    seal: Seal,
     server: PostgresServer,
     tools: PostgresTools,
     scratch: ScratchServer,
     embedded: ConnectionInfo | None,
+    access: AccessParts,
+    idempotency: IdempotencyService,
     cleared: Sequence[str],
 ) -> App:
     storage = make_storage(settings)
@@ -149,6 +196,7 @@ def _wire(
             cache_tables=settings.cache_tables,
             lock_wait_seconds=settings.lock_wait_seconds,
         ),
+        patience=Patience(clock, sleep, _CATALOG_PATIENCE),
     )
     world = World(catalog=catalog, storage=storage, streams=streams, server=server, tools=tools, clock=clock)
     restore_tests = RestoreTestService(world=world, scratch=scratch, parallel_jobs=settings.parallel_jobs)
@@ -158,6 +206,7 @@ def _wire(
         backups=backups,
         undo_hours=settings.undo_hours,
     )
+    records = job_records(catalog)
     recovery = RecoveryService(
         catalog=catalog,
         storage=storage,
@@ -166,6 +215,7 @@ def _wire(
         clock=clock,
         undo_hours=settings.undo_hours,
         restore_tests=restore_tests,
+        jobs=records,
     )
     expiry = ExpiryService(
         catalog=catalog,
@@ -175,6 +225,23 @@ def _wire(
         clock=clock,
         policy=settings.retention_policy,
         max_share=settings.cleanup_max_share,
+    )
+    parts = job_parts(
+        catalog=catalog,
+        records=records,
+        storage=storage,
+        server=server,
+        clock=clock,
+        databases=databases,
+        backups=backups,
+        restores=restores,
+        restore_tests=restore_tests,
+        expiry=expiry,
+        recovery=recovery,
+    )
+    stack.enter_context(closing(parts.queue))
+    watch = watch_parts(
+        settings, catalog=catalog, seal=seal, storage=storage, tools=tools, databases=databases, clock=clock
     )
     return App(
         settings=settings,
@@ -189,5 +256,27 @@ def _wire(
         restore_tests=restore_tests,
         recovery=recovery,
         expiry=expiry,
-        settled=[*cleared, *recovery.settle()],
+        access=access.access,
+        users=access.users,
+        api_tokens=access.api_tokens,
+        audit=access.audit,
+        jobs=parts.jobs,
+        job_runner=parts.runner,
+        job_news=parts.news,
+        lost_jobs=parts.lost,
+        queue=parts.queue,
+        idempotency=idempotency,
+        schedules=schedule_service(
+            settings,
+            catalog=catalog,
+            jobs=parts.jobs,
+            records=records,
+            queue=parts.queue,
+            databases=databases,
+            clock=clock,
+            storage_url=storage.url,
+        ),
+        overview=watch.overview,
+        alerts=watch.alerts,
+        settled=[*cleared, *parts.lost.settle(), *recovery.settle()],
     )

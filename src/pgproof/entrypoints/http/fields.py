@@ -1,0 +1,94 @@
+"""Kinds of fields that requests have in common. Each is strict: ``"5"`` is no number and ``1`` is no truth value."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+LARGEST_ID = 2**63 - 1
+_MOST_FIELDS = 100
+_DIGITS = re.compile(r"[0-9]{1,19}")
+
+
+class Request(BaseModel):
+    """A request's body or query. A field that nobody knows is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_too_many(cls, data: Any) -> Any:
+        """Each unknown field becomes an error of its own, and a body has room for very many."""
+        if isinstance(data, Mapping) and len(data) > _MOST_FIELDS:
+            raise ValueError(f"Input should have {_MOST_FIELDS} fields at most")
+        return data
+
+
+def _digits(value: Any) -> Any:
+    """What a URL writes as a number; JSON's own numbers pass."""
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("Input should be a whole number, written in digits")
+    return value
+
+
+def _word(value: Any) -> Any:
+    """What a URL writes as a truth value."""
+    if isinstance(value, str) and value not in {"true", "false"}:
+        raise ValueError("Input should be true or false")
+    return value
+
+
+def _text(value: Any) -> Any:
+    """A time is written as text: a number could be seconds or milliseconds."""
+    if not isinstance(value, str):
+        raise ValueError("Input should be a time such as 2026-03-01T12:30:00Z")  # noqa: TRY004 - pydantic wants it
+    return value
+
+
+def _stored(value: str) -> str:
+    """PostgreSQL can hold it."""
+    if "\0" in value:
+        raise ValueError("Input should not contain a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("Input should be valid Unicode") from None
+    return value
+
+
+def _no_url(value: str) -> str:
+    """A URL would be registered, and connected to."""
+    if value.startswith(("postgresql://", "postgres://")):
+        raise ValueError("Input should be the name of a registered database: register the URL first")
+    return value
+
+
+Identifier = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=LARGEST_ID, examples=[17])]
+PathId = Annotated[int, BeforeValidator(_digits), Path(ge=1, le=LARGEST_ID, examples=[17])]
+# A name may hold slashes, so a route that takes one uses the converter `path`.
+PathName = Annotated[str, AfterValidator(_stored), Path(min_length=1, max_length=200, examples=["shop"])]
+UrlNumber = Annotated[int, BeforeValidator(_digits)]
+UrlTruth = Annotated[bool, BeforeValidator(_word)]
+Number = StrictInt
+Fraction = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Truth = StrictBool
+Text = Annotated[StrictStr, AfterValidator(_stored)]
+Description = Annotated[Text, Field(max_length=2000)]
+Name = Annotated[Text, Field(min_length=1, max_length=200)]
+DatabaseName = Annotated[Name, AfterValidator(_no_url)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_text)]
+Limit = Annotated[UrlNumber, Field(ge=1, le=1000, description="How many at most.")]
+Cursor = Annotated[str, Field(max_length=200, description="`next_cursor` of the answer before.")]

@@ -1,0 +1,161 @@
+"""What is wrong now, as the catalog and the schedules tell it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pgproof.domain.alert import AlertKey, AlertKind, Condition
+from pgproof.domain.alert_rule import AlertRule, rule_for
+from pgproof.domain.cron import runs_until, zone_of
+from pgproof.domain.errors import InvalidInput
+from pgproof.domain.schedule import Schedule, ScheduleRun, Task
+from pgproof.domain.wording import in_quotes, size
+from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure
+
+BACKUP = "backup"
+_GRACE = timedelta(hours=1)
+# Below these a backup is so small that half of it says nothing.
+_LEAST_SIZE = 1024**2
+_LEAST_ROWS = 100
+_WORDS: Mapping[str, str] = {BACKUP: "backup", "verify": "verifying of a backup", "restore_test": "restore test"}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that is looked at. `max_size` in bytes."""
+
+    now: datetime
+    databases: Sequence[DatabaseState]
+    schedules: Sequence[Schedule]
+    last_runs: Mapping[int, ScheduleRun]
+    rules: Sequence[AlertRule]
+    max_size: float
+    failing_cleanup: LastFailure | None = None
+
+    def schedules_of(self, database: str, task: Task) -> Sequence[Schedule]:
+        """The enabled schedules that hold for a database: its own if it has any, else those for all."""
+        of_task = [one for one in self.schedules if one.task is task]
+        own = [one for one in of_task if one.database == database]
+        return [one for one in own or (one for one in of_task if one.database is None) if one.enabled]
+
+
+def conditions(scene: Scene) -> Iterator[Condition]:
+    """All that is wrong. A database that is registered no more is nobody's worry."""
+    for state in scene.databases:
+        if state.known_since is not None:
+            rule = rule_for(scene.rules, state.name)
+            yield from _failed(state)
+            yield from _late(scene, state, rule)
+            yield from _shrunken(state, rule)
+            yield from _unproven(scene, state, rule)
+    yield from _unstarted(scene)
+    if scene.failing_cleanup is not None:
+        yield Condition(
+            AlertKey(AlertKind.FAILED, about="cleanup"),
+            f"the cleanup failed: {scene.failing_cleanup.message}",
+            "See what it would remove: pgproof cleanup --dry-run",
+        )
+    total = sum(state.size for state in scene.databases)
+    if total > scene.max_size:
+        yield Condition(
+            AlertKey(AlertKind.OVERSIZED),
+            f"the backups take {size(total)}, more than the {size(int(scene.max_size))} of BACKUP_MAX_SIZE_GB",
+            "Delete backups that nobody needs, keep them for a shorter time, or raise BACKUP_MAX_SIZE_GB.",
+        )
+
+
+def _failed(state: DatabaseState) -> Iterator[Condition]:
+    for about, failure in state.failing.items():
+        what = _WORDS.get(about, about)
+        number = failure.subject_id
+        hint = "" if number is None else f"See: pgproof show {number}, and pgproof log {number}"
+        key = AlertKey(AlertKind.FAILED, state.name, about)
+        yield Condition(key, f"the {what} of {in_quotes(state.name)} failed: {failure.message}", hint)
+
+
+def _late(scene: Scene, state: DatabaseState, rule: AlertRule) -> Iterator[Condition]:
+    if BACKUP in state.failing or state.known_since is None:
+        return  # then it is known why
+    last = None if state.last is None else state.last.completed_at
+    since = "there is none yet" if last is None else f"the last one is of {last:%Y-%m-%d %H:%M} UTC"
+    why = None
+    if rule.late_after_hours is not None:
+        limit = timedelta(hours=rule.late_after_hours)
+        if scene.now - (last or state.known_since) > limit:
+            why = f"it has no backup of the last {rule.late_after_hours:g} hours"
+    else:
+        overdue = [
+            at
+            for one in scene.schedules_of(state.name, Task.BACKUP)
+            if (at := _overdue(one, state, scene.now)) is not None
+        ]
+        if overdue:
+            why = f"the backup that was due at {max(overdue):%Y-%m-%d %H:%M} UTC has not come"
+    if why is not None:
+        key = AlertKey(AlertKind.LATE, state.name)
+        hint = "See whether a worker runs and what waits: pgproof job list"
+        yield Condition(key, f"{in_quotes(state.name)} is late: {why}; {since}", hint)
+
+
+def _overdue(schedule: Schedule, state: DatabaseState, now: datetime) -> datetime | None:
+    """The due time that should have brought a backup by now and has not."""
+    last = state.last
+    grace = _GRACE + timedelta(seconds=2 * (0 if last is None else last.seconds or 0))
+    try:
+        at = next(runs_until(schedule.cron, zone_of(schedule.zone), now - grace), None)
+    except InvalidInput:
+        return None
+    if at is None or state.known_since is None or at <= max(schedule.created_at, state.known_since):
+        return None
+    started = schedule.last_due_at is not None and schedule.last_due_at >= at
+    if at <= schedule.settled_until and not started:
+        return None  # it lay in the past when the schedule was changed
+    return None if last is not None and last.completed_at >= at else at
+
+
+def _shrunken(state: DatabaseState, rule: AlertRule) -> Iterator[Condition]:
+    last = state.last
+    if last is None:
+        return
+    lost = list(_lost(last, rule.shrunken_below))
+    if lost:
+        key = AlertKey(AlertKind.SHRUNKEN, state.name)
+        hint = f"Look whether the database still holds what it should: pgproof show {last.id}"
+        summary = f"backup {last.id} of {in_quotes(state.name)} is much smaller than the ones before: {', '.join(lost)}"
+        yield Condition(key, summary, hint)
+
+
+def _lost(last: LastBackup, share: float) -> Iterator[str]:
+    usual = last.usual_size
+    if last.size is not None and usual is not None and usual >= _LEAST_SIZE and last.size < share * usual:
+        yield f"{size(last.size)} instead of {size(int(usual))}"
+    rows = last.usual_rows
+    if last.rows is not None and rows is not None and rows >= _LEAST_ROWS and last.rows < share * rows:
+        yield f"{last.rows:,} rows instead of {int(rows):,}"
+
+
+def _unproven(scene: Scene, state: DatabaseState, rule: AlertRule) -> Iterator[Condition]:
+    tests = scene.schedules_of(state.name, Task.RESTORE_TEST)
+    if not tests or state.last is None or state.known_since is None:
+        return
+    since = state.proven_at or max(min(one.created_at for one in tests), state.known_since)
+    if scene.now - since > timedelta(days=rule.unproven_after_days):
+        told = (
+            "none has passed yet" if state.proven_at is None else f"the last one passed on {state.proven_at:%Y-%m-%d}"
+        )
+        yield Condition(
+            AlertKey(AlertKind.UNPROVEN, state.name),
+            f"no restore test of {in_quotes(state.name)} has passed for {rule.unproven_after_days} days: {told}",
+            f"See why: pgproof restore-test {state.last.id}",
+        )
+
+
+def _unstarted(scene: Scene) -> Iterator[Condition]:
+    for schedule in scene.schedules:
+        run = scene.last_runs.get(schedule.id)
+        if schedule.enabled and run is not None and run.problems and not run.jobs:
+            yield Condition(
+                AlertKey(AlertKind.FAILED, schedule.database or "", f"schedule {schedule.id}"),
+                f"{schedule} could not start: {'; '.join(run.problems)}",
+                f"See: pgproof schedule show {schedule.id}",
+            )

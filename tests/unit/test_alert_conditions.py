@@ -1,0 +1,166 @@
+"""What counts as wrong, and what does not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pgproof.domain.alert import AlertKind, Condition
+from pgproof.domain.alert_rule import AlertRule
+from pgproof.domain.schedule import Schedule, ScheduleRun, Task
+from pgproof.services.alert_conditions import Scene, conditions
+from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure
+
+NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+LONG_AGO = NOW - 100 * DAY
+MB = 1024**2
+TONIGHT = NOW.replace(hour=2)
+DONE = LastBackup(7, TONIGHT + timedelta(minutes=5), seconds=300, size=100 * MB, rows=5000)
+SHOP = DatabaseState("shop", LONG_AGO, 3, 300 * MB, DONE)
+NIGHTLY = Schedule(1, None, Task.BACKUP, "0 2 * * *", "UTC", True, {}, False, TONIGHT, LONG_AGO, "ann", TONIGHT)
+TESTS = replace(NIGHTLY, id=2, task=Task.RESTORE_TEST, cron="0 4 * * 0")
+
+
+def look(
+    *states: DatabaseState,
+    schedules: Sequence[Schedule] = (NIGHTLY,),
+    rules: Sequence[AlertRule] = (),
+    now: datetime = NOW,
+    **more: Any,
+) -> list[Condition]:
+    scene = Scene(now, states, schedules, more.get("runs", {}), rules, more.get("max_size", 1e18), more.get("cleanup"))
+    return list(conditions(scene))
+
+
+def kinds(found: Sequence[Condition]) -> list[tuple[AlertKind, str]]:
+    return [(condition.key.kind, condition.key.database) for condition in found]
+
+
+def test_all_is_well() -> None:
+    assert look(SHOP) == []
+
+
+def test_a_failure_after_the_last_success_is_told_with_its_reason_and_where_to_look() -> None:
+    failing = replace(SHOP, failing={"backup": LastFailure(NOW, "dump_failed", "pg_dump ended with 1", 9)})
+    (found,) = look(failing)
+    assert (found.key.kind, found.key.about) == (AlertKind.FAILED, "backup")
+    assert "pg_dump ended with 1" in found.summary
+    assert "pgproof log 9" in found.hint
+
+
+def test_a_backup_that_was_due_and_has_not_come_is_late_after_its_grace() -> None:
+    yesterday = replace(DONE, completed_at=DONE.completed_at - DAY)
+    state = replace(SHOP, last=yesterday)
+    grace = HOUR + timedelta(seconds=600)  # an hour, and twice what the last one took
+    assert kinds(look(state, now=TONIGHT + grace - timedelta(seconds=1))) == []
+    assert kinds(look(state, now=TONIGHT + grace)) == [(AlertKind.LATE, "shop")]
+
+
+def test_a_run_that_no_scheduler_has_started_is_late_too() -> None:
+    state = replace(SHOP, last=replace(DONE, completed_at=DONE.completed_at - DAY))
+    unstarted = replace(NIGHTLY, settled_until=TONIGHT - DAY, last_due_at=TONIGHT - DAY)
+    assert kinds(look(state, schedules=[unstarted])) == [(AlertKind.LATE, "shop")]
+
+
+def test_a_database_that_has_never_been_backed_up_is_late_from_its_first_due_time_on() -> None:
+    new = DatabaseState("new", TONIGHT - HOUR)
+    assert kinds(look(new)) == [(AlertKind.LATE, "new")]
+    assert look(replace(new, known_since=TONIGHT + HOUR)) == []
+
+
+def test_times_that_lay_in_the_past_when_a_schedule_was_made_or_changed_make_nothing_late() -> None:
+    state = replace(SHOP, last=replace(DONE, completed_at=DONE.completed_at - DAY))
+    assert look(state, schedules=[replace(NIGHTLY, created_at=NOW - HOUR, settled_until=NOW - HOUR)]) == []
+    changed = replace(NIGHTLY, cron="0 6 * * *", settled_until=NOW - HOUR, last_due_at=TONIGHT)
+    assert look(SHOP, schedules=[changed]) == []
+
+
+def test_what_fails_is_not_late_as_well() -> None:
+    failing = {"backup": LastFailure(NOW, "x", "y")}
+    state = replace(SHOP, last=None, failing=failing)
+    assert kinds(look(state)) == [(AlertKind.FAILED, "shop")]
+
+
+def test_without_a_schedule_nothing_is_late_unless_a_rule_says_so() -> None:
+    old = replace(SHOP, last=replace(DONE, completed_at=NOW - 30 * HOUR))
+    assert look(old, schedules=[]) == []
+    assert kinds(look(old, schedules=[], rules=[AlertRule("shop", late_after_hours=24)])) == [(AlertKind.LATE, "shop")]
+    assert look(old, schedules=[], rules=[AlertRule("shop", late_after_hours=31)]) == []
+    assert look(old, schedules=[], rules=[AlertRule("crm", late_after_hours=24)]) == []
+
+
+def test_a_schedule_of_its_own_counts_and_the_one_for_all_does_not() -> None:
+    state = replace(SHOP, last=replace(DONE, completed_at=DONE.completed_at - DAY))
+    own = replace(NIGHTLY, id=3, database="shop", cron="0 2 * * 0")
+    assert look(state, schedules=[NIGHTLY, own]) == []
+    assert look(state, schedules=[NIGHTLY, replace(own, enabled=False)]) == []
+
+
+def test_a_zone_that_is_unknown_here_makes_nothing_late() -> None:
+    assert look(SHOP, schedules=[replace(NIGHTLY, zone="Mars/Olympus")]) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "rows", "alarms"),
+    [(51 * MB, 2501, False), (49 * MB, 5000, True), (100 * MB, 2499, True), (0, 0, True), (None, None, False)],
+)
+def test_a_backup_with_less_than_half_of_the_usual_size_or_rows_is_shrunken(
+    size: int | None, rows: int | None, alarms: bool
+) -> None:
+    last = replace(DONE, size=size, rows=rows, usual_size=100.0 * MB, usual_rows=5000.0)
+    assert kinds(look(replace(SHOP, last=last))) == [(AlertKind.SHRUNKEN, "shop")] * alarms
+
+
+def test_a_first_backup_and_a_tiny_one_are_never_shrunken() -> None:
+    assert look(replace(SHOP, last=replace(DONE, size=1, rows=1))) == []
+    assert look(replace(SHOP, last=replace(DONE, size=1, rows=1, usual_size=1000.0, usual_rows=99.0))) == []
+
+
+def test_a_rule_says_from_when_on_a_backup_is_shrunken() -> None:
+    last = replace(DONE, usual_size=300.0 * MB)
+    assert look(replace(SHOP, last=last), rules=[AlertRule(shrunken_below=0.2)]) == []
+    assert look(replace(SHOP, last=last), rules=[AlertRule(shrunken_below=0)]) == []
+    assert len(look(replace(SHOP, last=last))) == 1
+
+
+def test_more_than_the_largest_size_is_oversized_once_for_all() -> None:
+    crm = replace(SHOP, name="crm")
+    assert kinds(look(SHOP, crm, max_size=599.0 * MB)) == [(AlertKind.OVERSIZED, "")]
+    assert look(SHOP, crm, max_size=600.0 * MB) == []
+
+
+def test_where_restore_tests_are_scheduled_a_database_without_a_passed_one_is_unproven() -> None:
+    assert look(SHOP, schedules=[NIGHTLY]) == []
+    assert kinds(look(SHOP, schedules=[NIGHTLY, TESTS])) == [(AlertKind.UNPROVEN, "shop")]
+    assert look(replace(SHOP, proven_at=NOW - 14 * DAY), schedules=[NIGHTLY, TESTS]) == []
+    assert len(look(replace(SHOP, proven_at=NOW - 15 * DAY), schedules=[NIGHTLY, TESTS])) == 1
+    rule = AlertRule(unproven_after_days=20)
+    assert look(replace(SHOP, proven_at=NOW - 15 * DAY), schedules=[NIGHTLY, TESTS], rules=[rule]) == []
+
+
+def test_a_new_schedule_for_restore_tests_gives_them_time() -> None:
+    new = replace(TESTS, created_at=NOW - DAY)
+    assert look(SHOP, schedules=[NIGHTLY, new]) == []
+
+
+def test_a_schedule_that_could_not_start_is_told() -> None:
+    run = ScheduleRun(1, TONIGHT, TONIGHT, problems=('the database "shop" is not registered any more',))
+    (found,) = look(SHOP, runs={1: run})
+    assert (found.key.kind, found.key.about) == (AlertKind.FAILED, "schedule 1")
+    assert "not registered" in found.summary
+    assert look(SHOP, runs={1: replace(run, jobs=1)}) == []
+    assert look(SHOP, runs={1: run}, schedules=[replace(NIGHTLY, enabled=False)]) == []
+
+
+def test_a_failed_cleanup_is_told() -> None:
+    (found,) = look(SHOP, cleanup=LastFailure(NOW, "conflict", "it would remove too much"))
+    assert "too much" in found.summary
+
+
+def test_a_database_that_is_registered_no_more_is_nobodys_worry() -> None:
+    gone = replace(SHOP, known_since=None, failing={"backup": LastFailure(NOW, "x", "y")}, last=None)
+    assert look(gone, schedules=[NIGHTLY, TESTS], rules=[AlertRule(late_after_hours=1)]) == []

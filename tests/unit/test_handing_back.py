@@ -1,0 +1,89 @@
+"""A backup that is handed back waits again, and nothing of it is left."""
+
+from collections.abc import Callable
+
+import pytest
+
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
+from pgproof.domain.errors import CatalogUnreachable, Conflict, StorageUnreachable
+from pgproof.services.handing_back import hand_back
+from pgproof.services.patience import Patience, impatient
+from tests.command_line import NOW, FakeClock
+from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.storage import MemoryStorage
+
+
+class Away(MemoryStorage):
+    def delete(self, key: str) -> None:
+        raise StorageUnreachable("no answer")
+
+
+def running(catalog: MemoryCatalog, storage: MemoryStorage) -> Backup:
+    begun = catalog.begin_backup(
+        "shop", storage_url=storage.url, options=BackupOptions(), trigger=BackupTrigger.MANUAL_API, now=NOW
+    )
+    with begun as backup:
+        storage.put(f"{backup.folder}/{backup.filename}", [b"half a dump"])
+    return backup
+
+
+def test_its_objects_are_gone_and_it_keeps_its_number_and_name() -> None:
+    catalog, storage = MemoryCatalog(), MemoryStorage()
+    backup = running(catalog, storage)
+    back = hand_back(catalog, storage, backup)
+    stored = catalog.get_backup(backup.id)
+    assert stored == back
+    assert (stored.status, stored.started_at, stored.filename) == (BackupStatus.PENDING, None, backup.filename)
+    assert list(storage.list()) == []
+
+
+def test_as_long_as_objects_are_left_it_is_running_still() -> None:
+    catalog, storage = MemoryCatalog(), Away()
+    backup = running(catalog, storage)
+    with pytest.raises(StorageUnreachable):
+        hand_back(catalog, storage, backup)
+    assert catalog.get_backup(backup.id).status is BackupStatus.RUNNING
+
+
+def test_what_somebody_else_has_settled_is_not_handed_back() -> None:
+    catalog, storage = MemoryCatalog(), MemoryStorage()
+    backup = running(catalog, storage)
+    hand_back(catalog, storage, backup)
+    with pytest.raises(Conflict):
+        hand_back(catalog, storage, backup)
+
+
+@pytest.fixture
+def ask() -> Callable[[], str]:
+    answers = iter([None, None, "here"])
+
+    def asking() -> str:
+        answer = next(answers)
+        if answer is None:
+            raise CatalogUnreachable("away")
+        return answer
+
+    return asking
+
+
+def test_a_catalog_that_is_away_is_asked_again(ask: Callable[[], str]) -> None:
+    clock, slept = FakeClock(), list[float]()
+    assert Patience(clock, slept.append, 60)(ask) == "here"
+    assert len(slept) == 2
+
+
+def test_patience_ends_when_its_time_is_up(ask: Callable[[], str]) -> None:
+    clock = FakeClock()
+
+    def pause(_seconds: float) -> None:
+        clock.seconds += 61
+
+    with pytest.raises(CatalogUnreachable):
+        Patience(clock, pause, 60)(ask)
+
+
+def test_patience_ends_when_nobody_waits_any_more(ask: Callable[[], str]) -> None:
+    with pytest.raises(CatalogUnreachable):
+        Patience(FakeClock(), lambda _seconds: None, 60)(ask, lambda: True)
+    with pytest.raises(CatalogUnreachable):
+        impatient(ask)
