@@ -5,7 +5,11 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format bench bench-api requirements clean
+.PHONY: help setup demo test test-all check format bench bench-api docs reference dist sbom audit release-check requirements clean
+
+# What only the documentation or a release needs has an environment of its own.
+DOCS    := .venv-docs
+RELEASE := .venv-release
 
 help: ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,12 +47,46 @@ bench: $(STAMP) ## Measure against pg_dump and pg_restore (some minutes, about 4
 
 bench-api: $(STAMP) ## Measure the HTTP API with 100,000 backups in the catalog (some minutes)
 	$(BIN)/python -m bench.api
+docs: $(STAMP) $(DOCS)/.installed ## Build the documentation into site/; a link that leads nowhere ends it
+	$(BIN)/python -m reference
+	@# Not --quiet: that hides the warnings from --strict as well, and a lost link passes.
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
+reference: $(STAMP) ## Write the pages of the documentation anew that come from the code
+	$(BIN)/python -m reference
+
+$(DOCS)/.installed: requirements/docs.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
+
+$(RELEASE)/.installed: requirements/release.txt
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/release.txt
+	@touch $@
+
+dist: $(RELEASE)/.installed ## Build the wheel and the source distribution into dist/
+	rm -rf dist
+	$(RELEASE)/bin/python -m build --outdir dist .
+
+sbom: dist ## Write the bill of materials and the licences of all that is installed with pgproof into dist/
+	$(RELEASE)/bin/python -m release.materials
+
+audit: $(RELEASE)/.installed ## Ask whether a weakness is known in what pgproof depends on (needs the network)
+	$(RELEASE)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/dev.txt
+
+release-check: check docs sbom ## All that a release needs and that needs no network but a package index
+	$(BIN)/python -m pytest tests/release
 
 requirements: ## Compile the hash-pinned requirements anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		--all-extras --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-deps \
 		requirements/data.in -o requirements/data.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		--group docs -o requirements/docs.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		--group release -o requirements/release.txt
 
 clean: ## Remove the environment and every cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(DOCS) $(RELEASE) site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -488,3 +488,49 @@ def test_kinds_and_ids_are_owned_apart(any_catalog: Catalog) -> None:
         stack.enter_context(any_catalog.own(Lock.BACKUP, 2))
         assert not any_catalog.is_owned(Lock.DATABASE, 1)
         assert not any_catalog.is_owned(Lock.RESTORE, 2)
+
+
+class TestAdoptedBackups:
+    def found(self, number: int, name: str = "") -> Backup:
+        stem = f"backup_20250330_015959_{number}{name}"
+        return Backup(
+            id=number,
+            database="shop",
+            filename=f"{stem}.dump",
+            file_path=f"shop/{stem}/{stem}.dump",
+            storage_url="file:///backups",
+            options=BackupOptions(description="näme"),
+            compression=Compression.NONE,
+            status=BackupStatus.COMPLETED,
+            trigger_source=BackupTrigger.IMPORTED,
+            created_at=NOW,
+            started_at=NOW,
+            completed_at=NOW + HOUR,
+            file_size=7,
+            held=True,
+            held_until=NOW + HOUR,
+        )
+
+    def test_one_keeps_its_number_and_later_ones_get_higher_ones(self, any_catalog: Catalog) -> None:
+        adopted = any_catalog.adopt_backup(self.found(41))
+        assert adopted == self.found(41)
+        assert any_catalog.get_backup(41) == adopted
+        assert new_backup(any_catalog).id > 41
+
+    def test_a_lower_number_never_turns_the_numbers_back(self, any_catalog: Catalog) -> None:
+        any_catalog.adopt_backup(self.found(41))
+        any_catalog.adopt_backup(self.found(3))
+        assert new_backup(any_catalog).id > 41
+
+    def test_one_whose_number_is_taken_gets_another_and_overwrites_nothing(self, any_catalog: Catalog) -> None:
+        there = any_catalog.adopt_backup(self.found(41))
+        adopted = any_catalog.adopt_backup(self.found(41, "_other"))
+        assert adopted.id > 41
+        assert any_catalog.get_backup(41) == there
+        assert any_catalog.get_backup(adopted.id) == replace(self.found(41, "_other"), id=adopted.id)
+
+    def test_one_whose_file_name_is_known_is_refused(self, any_catalog: Catalog) -> None:
+        there = any_catalog.adopt_backup(self.found(41))
+        with pytest.raises(Conflict, match="known already"):
+            any_catalog.adopt_backup(replace(self.found(41), id=42, file_path="copy/x/y.dump"))
+        assert list(any_catalog.present_backups()) == [there]

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from pgproof.bootstrap import App
-from pgproof.domain.archive import ArchiveFormat
+from pgproof.domain.archive import WRITTEN, ArchiveFormat
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import (
@@ -136,7 +136,7 @@ class TestTools:
             back_up(app, app.databases.resolve(to_url(place)), recorder)
         assert_nothing_half_made(app, server18, place, tmp_path / "backups")
 
-    @pytest.mark.parametrize("form", list(ArchiveFormat))
+    @pytest.mark.parametrize("form", WRITTEN)
     def test_pg_dump_killed_in_the_middle_is_no_backup(
         self, app: App, server18: Server, protected: Database, tmp_path: Path, form: ArchiveFormat
     ) -> None:

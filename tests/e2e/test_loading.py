@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pgproof.bootstrap import App
-from pgproof.domain.archive import ArchiveFormat
+from pgproof.domain.archive import WRITTEN, ArchiveFormat
 from pgproof.domain.backup import Backup, BackupOptions, BackupTrigger
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import RestoreFailed
@@ -135,7 +135,7 @@ class TestAutovacuum:
         )
         return place
 
-    @pytest.mark.parametrize("form", list(ArchiveFormat))
+    @pytest.mark.parametrize("form", WRITTEN)
     def test_storage_parameters_come_back_exactly_and_event_triggers_hear_nothing(
         self, app: App, server: Server, place: ConnectionInfo, recorder: Recorder, form: ArchiveFormat
     ) -> None:

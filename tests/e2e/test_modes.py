@@ -6,7 +6,7 @@ import pytest
 from psycopg import sql
 
 from pgproof.bootstrap import App
-from pgproof.domain.archive import ArchiveFormat
+from pgproof.domain.archive import WRITTEN, ArchiveFormat
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import Conflict, FingerprintMismatch, InvalidInput, NotFound, PgproofError, RestoreFailed
@@ -219,7 +219,7 @@ class TestDropExistingFalse:
 
 
 class TestSelection:
-    @pytest.mark.parametrize("form", list(ArchiveFormat))
+    @pytest.mark.parametrize("form", WRITTEN)
     def test_chosen_tables_come_into_a_new_database_with_what_they_use(
         self,
         app: App,

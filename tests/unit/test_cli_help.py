@@ -59,6 +59,7 @@ def test_all_commands_of_this_release_are_there() -> None:
         "backup", "list", "show", "verify", "restore-test", "restore", "undo", "hold", "release", "delete",
         "cleanup", "stats", "log", "doctor", "demo", "serve", "worker",
         "job list", "job show", "job cancel",
+        "catalog upgrade", "catalog rebuild", "catalog export", "catalog import",
         "database add", "database update", "database list", "database check", "database remove",
         "user add", "user list", "user passwd", "user change", "user remove",
         "token create", "token list", "token revoke",

@@ -40,6 +40,7 @@ class Shell:
     def _open(self, settings: Settings) -> Iterator[Any]:
         yield SimpleNamespace(
             settings=settings,
+            catalog=self.schedules.catalog,
             schedules=self.schedules.service,
             alerts=self.alerts.service,
             audit=self.trail,

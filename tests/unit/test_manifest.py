@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgproof.domain.archive import ArchiveFormat, Compression
-from pgproof.domain.backup import BackupOptions
+from pgproof.domain.backup import BackupOptions, BackupTrigger
 from pgproof.domain.errors import ManifestInvalid
 from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.manifest import Manifest, StoredObject
@@ -123,7 +123,8 @@ def test_what_is_no_manifest_is_an_error_with_a_hint(text: str) -> None:
 
 
 PARTS = json.loads(MANIFEST.render()).keys() - {"format_version", "product"}
-OPTIONAL = {"table_oids", "excluded_data", "unrestorable"}
+OPTIONAL = {"imported_from", "trigger", "table_oids", "excluded_data", "unrestorable"}
+NULLABLE = {"imported_from", "trigger"}
 
 
 @pytest.mark.parametrize("key", sorted(PARTS - OPTIONAL))
@@ -134,7 +135,7 @@ def test_every_part_is_needed(key: str) -> None:
         Manifest.parse(json.dumps(missing))
 
 
-@pytest.mark.parametrize("key", sorted(PARTS))
+@pytest.mark.parametrize("key", sorted(PARTS - NULLABLE))
 def test_every_part_must_have_its_shape(key: str) -> None:
     wrong = json.loads(MANIFEST.render()) | {key: None}
     with pytest.raises(ManifestInvalid):
@@ -144,3 +145,15 @@ def test_every_part_must_have_its_shape(key: str) -> None:
 def test_a_manifest_without_an_archive_is_none() -> None:
     with pytest.raises(ManifestInvalid):
         Manifest.parse(json.dumps(json.loads(MANIFEST.render()) | {"objects": []}))
+
+
+@pytest.mark.parametrize("key", sorted(NULLABLE))
+def test_what_may_be_unknown_must_have_its_shape_where_it_is_known(key: str) -> None:
+    with pytest.raises(ManifestInvalid):
+        Manifest.parse(json.dumps(json.loads(MANIFEST.render()) | {key: 7}))
+
+
+def test_who_asked_and_where_it_came_from_are_read_back() -> None:
+    known = replace(MANIFEST, trigger=BackupTrigger.SCHEDULED_CRON, imported_from="old.dump")
+    assert Manifest.parse(known.render()) == known
+    assert (MANIFEST.comparable, known.comparable) == (True, False)

@@ -10,10 +10,12 @@ from time import monotonic, sleep
 
 from pgproof import __version__
 from pgproof.adapters.catalog import PostgresCatalog, PostgresIdempotencyRecords, prepare_catalog
+from pgproof.adapters.catalog.prepare import CatalogUpgrade, describe_upgrade
 from pgproof.adapters.embedded import EmbeddedServer, wheel_binaries
 from pgproof.adapters.embedded.scratch import EmbeddedScratch
 from pgproof.adapters.key_file import read_or_create_key
 from pgproof.adapters.postgres.connect import parse_url
+from pgproof.adapters.postgres.dump_files import LocalDumpFiles
 from pgproof.adapters.postgres.scratch import NamedScratch
 from pgproof.adapters.postgres.server import LivePostgresServer
 from pgproof.adapters.postgres.staging import Staging
@@ -31,6 +33,8 @@ from pgproof.services.alerts import AlertService
 from pgproof.services.api_tokens import ApiTokenService
 from pgproof.services.audit import AuditTrail
 from pgproof.services.backups import BackupService
+from pgproof.services.cataloguing.importing import ImportService
+from pgproof.services.cataloguing.rebuilding import RebuildService
 from pgproof.services.databases import DatabaseService
 from pgproof.services.expiry import ExpiryService
 from pgproof.services.idempotency import IdempotencyService
@@ -91,6 +95,8 @@ class App:
     restore_tests: RestoreTestService
     recovery: RecoveryService
     expiry: ExpiryService
+    rebuilding: RebuildService
+    importing: ImportService
     access: AccessService
     users: UserService
     api_tokens: ApiTokenService
@@ -155,6 +161,13 @@ def open_app(settings: Settings) -> Iterator[App]:
         access = access_parts(settings, catalog, secret_key, SystemClock())
         idempotency = IdempotencyService(PostgresIdempotencyRecords(catalog.transactions), SystemClock(), sleep)
         yield _wire(stack, settings, catalog, seal, server, tools, scratch, embedded, access, idempotency, cleared)
+
+
+def upgrade_catalog(settings: Settings) -> CatalogUpgrade:
+    """Make the catalog, or bring it to the newest revision, and tell what was done."""
+    with ExitStack() as stack:
+        catalog_at, _ = _places(settings, stack)
+        return describe_upgrade(catalog_at)
 
 
 def _places(settings: Settings, stack: ExitStack) -> tuple[ConnectionInfo, ConnectionInfo | None]:
@@ -256,6 +269,16 @@ def _wire(
         restore_tests=restore_tests,
         recovery=recovery,
         expiry=expiry,
+        rebuilding=RebuildService(catalog=catalog, storage=storage, clock=clock),
+        importing=ImportService(
+            catalog=catalog,
+            storage=storage,
+            streams=streams,
+            tools=tools,
+            files=LocalDumpFiles(),
+            clock=clock,
+            product_version=__version__,
+        ),
         access=access.access,
         users=access.users,
         api_tokens=access.api_tokens,

@@ -15,10 +15,15 @@ INSTRUCTIONS = "RESTORE.md"
 
 
 class ArchiveFormat(StrEnum):
-    """Formats of pg_dump that pgproof writes."""
+    """Formats of pg_dump. pgproof writes `WRITTEN`, and keeps imported dumps in any of them."""
 
     CUSTOM = "custom"
     DIRECTORY = "directory"
+    TAR = "tar"
+    PLAIN = "plain"
+
+
+WRITTEN = (ArchiveFormat.CUSTOM, ArchiveFormat.DIRECTORY)
 
 
 class Compression(StrEnum):
@@ -29,8 +34,23 @@ class Compression(StrEnum):
     NONE = "none"
 
 
-_FORMAT_SUFFIX = {ArchiveFormat.CUSTOM: ".dump", ArchiveFormat.DIRECTORY: ".tar"}
+_FORMAT_SUFFIX = {
+    ArchiveFormat.CUSTOM: ".dump",
+    ArchiveFormat.DIRECTORY: ".tar",
+    ArchiveFormat.TAR: ".tar",
+    ArchiveFormat.PLAIN: ".sql",
+}
 _COMPRESSION_SUFFIX = {Compression.ZSTD: ".zst", Compression.GZIP: ".gz", Compression.NONE: ""}
+
+
+def check_written(form: ArchiveFormat) -> ArchiveFormat:
+    """A format as it is, or `InvalidInput` for one in which pgproof takes no backups."""
+    if form not in WRITTEN:
+        raise InvalidInput(
+            f"pgproof takes no backups in the {form} format",
+            hint=f"Use {' or '.join(WRITTEN)}. Existing dumps of any format: pgproof catalog import FILE",
+        )
+    return form
 
 
 def check_level(level: int) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from pgproof.domain.archive import ArchiveFormat, Compression
-from pgproof.domain.backup import BackupOptions
+from pgproof.domain.backup import BackupOptions, BackupTrigger
 from pgproof.domain.errors import ManifestInvalid
 from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.properties import DatabaseProperties, Grant, Setting
@@ -36,6 +36,9 @@ class Manifest:
 
     `excluded_data` names the tables whose rows were left out on purpose: they come back empty.
     `unrestorable` is what the archive holds and PostgreSQL does not bring back from any: a whole restore fails at it.
+    `trigger` is who asked for the backup, where that is known. `imported_from` is the name of the dump that became
+    this backup without having been taken by pgproof: then nobody knows what the database held, and its owner is not
+    known.
     """
 
     product_version: str
@@ -57,6 +60,13 @@ class Manifest:
     table_oids: Mapping[str, int] = field(default_factory=dict)
     excluded_data: tuple[str, ...] = ()
     unrestorable: tuple[str, ...] = ()
+    trigger: BackupTrigger | None = None
+    imported_from: str | None = None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it was recorded what the database held, so that a restore can be compared with that."""
+        return self.imported_from is None
 
     @property
     def archive(self) -> StoredObject:
@@ -122,6 +132,8 @@ class Manifest:
             table_oids={_text(name): _integer(oid) for name, oid in body.get("table_oids", {}).items()},
             excluded_data=tuple(_text(name) for name in body.get("excluded_data", ())),
             unrestorable=tuple(_text(name) for name in body.get("unrestorable", ())),
+            trigger=None if body.get("trigger") is None else BackupTrigger(body["trigger"]),
+            imported_from=None if body.get("imported_from") is None else _text(body["imported_from"]),
         )
 
 

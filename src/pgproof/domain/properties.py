@@ -69,4 +69,8 @@ class DatabaseProperties:
         mentioned = {self.owner, *(setting.role for setting in self.settings)}
         for grant in self.grants or ():
             mentioned |= {grant.grantee, grant.grantor}
-        return frozenset(role for role in mentioned if role is not None)
+        return frozenset(role for role in mentioned if role)
+
+
+# Of a database of which only a dump is known.
+UNKNOWN = DatabaseProperties(owner="", encoding="UTF8", collate="C", ctype="C")

@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from enum import StrEnum
 from typing import Any
 
-from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.archive import WRITTEN, Compression
 from pgproof.domain.backup import BackupOptions
 from pgproof.domain.errors import InvalidInput
 from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.schedule import Task
 from pgproof.domain.wording import in_quotes, listed
 
-_CHOICES = {"format": ArchiveFormat, "compression": Compression, "fingerprint": FingerprintLevel}
+_CHOICES: Mapping[str, Mapping[str, StrEnum]] = {
+    "format": {form.value: form for form in WRITTEN},
+    "compression": {one.value: one for one in Compression},
+    "fingerprint": {one.value: one for one in FingerprintLevel},
+}
 _TYPES: Mapping[str, type] = {
     "include_logs": bool,
     "include_cache": bool,
@@ -46,8 +51,8 @@ def backup_options(defaults: BackupOptions, options: Mapping[str, Any]) -> Backu
 
 
 def _chosen(name: str, value: str) -> Any:
-    try:
-        return _CHOICES[name](value)
-    except ValueError:
-        known = listed([choice.value for choice in _CHOICES[name]])
-        raise InvalidInput(f"the option {name} cannot be {in_quotes(value)}", hint=f"It may be {known}.") from None
+    choices = _CHOICES[name]
+    if value not in choices:
+        hint = f"It may be {listed(list(choices))}."
+        raise InvalidInput(f"the option {name} cannot be {in_quotes(value)}", hint=hint)
+    return choices[value]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from pgproof.domain.errors import Conflict, NotFound
@@ -45,10 +46,21 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class DumpOrigin:
+    """What a dump says about itself; empty where it says nothing. `created_at` is the clock of its machine."""
+
+    dbname: str = ""
+    server_version: str = ""
+    client_version: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class TableOfContents:
-    """All entries in the order in which pg_restore takes them."""
+    """All entries in the order in which pg_restore takes them, and what the archive says about its origin."""
 
     entries: tuple[Entry, ...]
+    origin: DumpOrigin = DumpOrigin()
 
     @property
     def tables(self) -> frozenset[int]:

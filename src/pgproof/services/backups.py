@@ -6,6 +6,7 @@ from functools import partial
 from threading import Event
 from typing import Any
 
+from pgproof.domain.archive import check_written
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger, with_remains
 from pgproof.domain.database import Database, ServerVersion
 from pgproof.domain.errors import (
@@ -90,6 +91,7 @@ class BackupService:
 
         It is owned from the first moment on, so a process that dies leaves nothing that recovery does not see.
         """
+        check_written(options.format)
         begun = self._catalog.begin_backup(
             database.name, storage_url=self._storage.url, options=options, trigger=trigger, now=self._clock.now()
         )
@@ -98,6 +100,7 @@ class BackupService:
 
     def request(self, database: Database, options: BackupOptions, trigger: BackupTrigger) -> Backup:
         """Record that a backup is wanted, for a worker to `take`: until then it is `pending`, and nobody owns it."""
+        check_written(options.format)
         return self._catalog.create_backup(
             database.name,
             storage_url=self._storage.url,

@@ -31,9 +31,16 @@ def read_manifest(storage: Storage, backup: Backup) -> Manifest:
             hint="Somebody removed it, or the storage was replaced. Without a manifest a folder is not a backup.",
         ) from error
     manifest = Manifest.parse(text)
-    if manifest.backup_id != backup.id or manifest.archive.name != backup.filename:
+    # The number may be another one: a catalog that was rebuilt from several others had to give some anew.
+    if manifest.archive.name != backup.filename:
         raise ManifestInvalid(
-            f"the manifest at {key} belongs to backup {manifest.backup_id}, not to backup {backup.id}", hint=_DAMAGED
+            f"the manifest at {key} belongs to {manifest.archive.name}, not to {backup.filename}", hint=_DAMAGED
+        )
+    if backup.checksum_sha256 not in (None, manifest.archive.sha256):
+        raise ManifestInvalid(
+            f"the manifest at {key} tells another SHA-256 of the archive than the catalog",
+            hint="Somebody replaced the backup in the storage. Do not restore it; see who can write there.",
+            facts={"object": key, "sha256": manifest.archive.sha256, "expected_sha256": backup.checksum_sha256},
         )
     return manifest
 

@@ -32,7 +32,7 @@ class Forecast:
     @property
     def from_elsewhere(self) -> bool:
         """Whether the backup was taken on another server than the one that it would be restored to."""
-        return self.manifest.system_identifier != self.server.system_identifier
+        return self.manifest.system_identifier not in ("", self.server.system_identifier)
 
 
 @dataclass(frozen=True)

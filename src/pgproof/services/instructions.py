@@ -11,6 +11,8 @@ _UNPACK = {Compression.ZSTD: "zstd -dc", Compression.GZIP: "gzip -dc", Compressi
 
 def render(manifest: Manifest) -> str:
     """The text for one backup; its commands work as they stand in the backup's folder."""
+    if not manifest.comparable:
+        return _of_import(manifest)
     archive = manifest.archive
     shown = manifest.database.replace("`", "'").replace("\n", " ")
     target = shlex.quote(manifest.dbname)
@@ -41,6 +43,32 @@ With pgproof: `pgproof restore {manifest.backup_id}`. Without it, in this folder
 """
 
 
+def _of_import(manifest: Manifest) -> str:
+    shown = manifest.database.replace("`", "'").replace("\n", " ")
+    source = (manifest.imported_from or "").replace("`", "'").replace("\n", " ")
+    target = shlex.quote(manifest.dbname + "_restored")
+    return f"""# Restore this backup by hand
+
+Database `{shown}`, PostgreSQL {manifest.server_version}, imported from the dump `{source}`.
+With pgproof: `pgproof restore`, with the number that `pgproof list` shows. Without it, in this folder:
+
+1. Check that nothing was damaged:
+
+       sha256sum --check --ignore-missing {CHECKSUMS}
+
+2. Restore into a new, empty database (never over the one you want to rescue). The dump holds no roles: make
+   those that own something beforehand.
+
+       createdb --template=template0 {target}
+{_restore_commands(manifest, manifest.archive.name)}
+
+   Use tools of PostgreSQL {manifest.client_version.split(".")[0]} or newer.
+
+3. What the database held was not recorded: look for yourself. When you are content, rename: `ALTER DATABASE` ...
+   `RENAME TO` ...
+"""
+
+
 def load_globals(manifest: Manifest, folder: str, maintenance: ConnectionInfo, server: Server) -> str:
     """The command that brings back the roles of a backup in `folder`; only a superuser may."""
     user = maintenance.user if server.is_superuser else "SUPERUSER"
@@ -58,6 +86,8 @@ def _globals(manifest: Manifest) -> str:
 def _restore_commands(manifest: Manifest, name: str) -> str:
     unpack = _UNPACK[manifest.archive.compression]
     target = shlex.quote(manifest.dbname + "_restored")
+    if manifest.options.format is ArchiveFormat.PLAIN:
+        return f"       {unpack} {name} | psql --no-psqlrc --set=ON_ERROR_STOP=1 --dbname={target}"
     if manifest.options.format is ArchiveFormat.DIRECTORY:
         return f"""       mkdir archive && {unpack} {name} | tar --extract --directory=archive
        pg_restore --jobs=4 --exit-on-error --dbname={target} archive"""

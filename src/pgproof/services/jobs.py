@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from pgproof.domain.archive import check_written
 from pgproof.domain.backup import Backup, BackupOptions, BackupTrigger
 from pgproof.domain.errors import Conflict
 from pgproof.domain.job import ONCE, Job, JobKind, JobStatus, NewJob
@@ -77,6 +78,8 @@ class JobService:
 
     def request_backups(self, wanted: Sequence[WantedBackup]) -> Sequence[tuple[Backup, Job]]:
         """Queue many backups at once: all of them or none."""
+        for one in wanted:
+            check_written(one.options.format)
         made = self._records.add_backup_jobs(wanted, storage_url=self._storage.url, now=self._clock.now())
         self._dispatcher.send([job for _, job in made])
         return made

@@ -167,10 +167,12 @@ def _guarded(name: str, settle: Callable[[], str]) -> str:
 
 
 def _completed(backup: Backup, manifest: Manifest) -> Backup:
-    started_at = backup.started_at or manifest.started_at
+    taken_by_us = manifest.imported_from is None
+    started_at = (backup.started_at if taken_by_us else None) or manifest.started_at
     return replace(
         backup,
         status=BackupStatus.COMPLETED,
+        started_at=started_at,
         completed_at=manifest.completed_at,
         duration_seconds=max(0, round((manifest.completed_at - started_at).total_seconds())),
         file_size=manifest.archive.size,

@@ -6,13 +6,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from pgproof.domain.archive import CHECKSUMS, INSTRUCTIONS, MANIFEST, globals_filename
+from pgproof.domain.archive import globals_filename
 from pgproof.domain.backup import Backup
 from pgproof.domain.database import Database, Server
 from pgproof.domain.errors import Cancelled
 from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.manifest import Manifest, StoredObject
-from pgproof.services import contents, instructions
+from pgproof.services import contents
 from pgproof.services.dump_progress import DumpProgress
 from pgproof.services.job_log import JobLog
 from pgproof.services.measured import Measured, counted
@@ -29,6 +29,7 @@ from pgproof.services.ports import (
     Watch,
 )
 from pgproof.services.selecting import Selection, rewritten_error, steady_snapshot, unwanted_patterns
+from pgproof.services.texts import texts_beside
 
 _CATALOG_SCHEMA = "pgproof"
 _LOOK_SECONDS = 0.2
@@ -103,6 +104,7 @@ class Taking:
             table_oids={table.name: table.oid for table in selection.facts.tables},
             excluded_data=tuple(sorted(table.name for table in selection.excluded)),
             unrestorable=selection.facts.unrestorable,
+            trigger=self.backup.trigger_source,
         )
         self._read_back(client, manifest, selection)
         self.log.step("manifest")
@@ -185,14 +187,7 @@ class Taking:
         contents.check_left_out(found, {table.oid: table.name for table in selection.excluded})
 
     def _store_manifest(self, manifest: Manifest) -> None:
-        texts = {INSTRUCTIONS: instructions.render(manifest), MANIFEST: manifest.render()}
-        sums = {item.name: item.sha256 for item in manifest.objects}
-        sums |= {name: Measured([text.encode()]).drain().sha256 for name, text in texts.items()}
-        for name, text in (
-            (INSTRUCTIONS, texts[INSTRUCTIONS]),
-            (CHECKSUMS, contents.render_checksums(sums)),
-            (MANIFEST, texts[MANIFEST]),
-        ):
+        for name, text in texts_beside(manifest):
             self._check_cancelled()
             self.storage.put(f"{self.backup.folder}/{name}", [text.encode()])
 

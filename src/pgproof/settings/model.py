@@ -9,7 +9,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field
 
-from pgproof.domain.archive import JOBS, LEVELS, ArchiveFormat, Compression
+from pgproof.domain.archive import JOBS, LEVELS, WRITTEN, ArchiveFormat, Compression
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.retention_policy import RetentionPolicy
@@ -25,6 +25,7 @@ from pgproof.settings.values import (
     StorageUrl,
     Urls,
     WebUrl,
+    WrittenFormat,
     Zone,
 )
 
@@ -79,7 +80,7 @@ class Settings(BaseModel):
     postgres_user: str | None = Field(None, description="the name of a role")
     postgres_password: Password | None = Field(None, description="a password")
     postgres_db: str | None = Field(None, description="the name of a database")
-    format: ArchiveFormat = Field(ArchiveFormat.CUSTOM, description=" or ".join(ArchiveFormat))
+    format: WrittenFormat = Field(ArchiveFormat.CUSTOM, description=" or ".join(WRITTEN))
     compression: Compression = Field(Compression.ZSTD, description="zstd, gzip or none")
     compression_level: int = Field(
         6, ge=LEVELS.start, lt=LEVELS.stop, description="a whole number from 0 (none) to 9 (smallest)"

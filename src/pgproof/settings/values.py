@@ -7,8 +7,9 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
+from pgproof.domain.archive import WRITTEN, ArchiveFormat
 from pgproof.domain.cron import check_cron
 from pgproof.domain.errors import InvalidInput
 from pgproof.domain.secret import Secret
@@ -96,6 +97,12 @@ def _storage_url(value: str) -> str:
     return value
 
 
+def _written(value: ArchiveFormat) -> ArchiveFormat:
+    if value not in WRITTEN:
+        raise ValueError("a format of imported dumps only")
+    return value
+
+
 Folder = Annotated[Path, BeforeValidator(_folder)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns)]
 Zone = Annotated[tzinfo, PlainValidator(_zone)]
@@ -106,3 +113,4 @@ Password = Annotated[Secret, PlainValidator(_secret)]
 SecretKey = Annotated[Secret, PlainValidator(_secret_key)]
 ServerUrl = Annotated[Secret, PlainValidator(_server_url)]
 StorageUrl = Annotated[str, BeforeValidator(_storage_url)]
+WrittenFormat = Annotated[ArchiveFormat, AfterValidator(_written)]

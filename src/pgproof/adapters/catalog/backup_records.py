@@ -6,17 +6,23 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from pgproof.adapters.catalog.backup_queries import count_of, newest_of, totals
 from pgproof.adapters.catalog.found import checked_id, found
 from pgproof.adapters.catalog.models import BackupRow
-from pgproof.adapters.catalog.rows import backup_values, new_backup, to_backup
+from pgproof.adapters.catalog.rows import backup_values, clean, new_backup, to_backup
 from pgproof.adapters.catalog.transactions import Records
 from pgproof.domain.backup import GONE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
 from pgproof.domain.errors import Conflict
 from pgproof.services.ports import BackupFilter, BackupPage, BackupStats, Lock
+
+# Whoever asks for the next number gets one above; the sequence never goes back.
+_PASS_NUMBER = text(
+    "SELECT setval('pgproof.backup_jobs_id_seq', :number) FROM pgproof.backup_jobs_id_seq WHERE last_value < :number"
+)
 
 
 class BackupRecords(Records, ABC):
@@ -48,6 +54,23 @@ class BackupRecords(Records, ABC):
             with self._transactions() as session:
                 session.add(BackupRow(id=new_id, **backup_values(running)))
             yield running
+
+    def adopt_backup(self, backup: Backup) -> Backup:
+        """A new row for a backup that was found in a storage; never one in the place of another."""
+        with self._transactions() as session:
+            if session.scalar(select(BackupRow.id).where(BackupRow.filename == clean(backup.filename))) is not None:
+                raise Conflict(
+                    f"a backup with the file name {backup.filename} is known already",
+                    hint="It is the same backup in another folder, or one of another catalog. Look at both by hand.",
+                )
+            session.execute(_PASS_NUMBER, {"number": backup.id})
+            insertion = insert(BackupRow).on_conflict_do_nothing().returning(BackupRow.id)
+            kept = session.scalar(insertion.values(id=backup.id, **backup_values(backup)))
+            if kept is not None:
+                return backup
+            renumbered = replace(backup, id=_next_backup_id(session))
+            session.add(BackupRow(id=renumbered.id, **backup_values(renumbered)))
+        return renumbered
 
     def get_backup(self, backup_id: int) -> Backup:
         """The backup of that id."""

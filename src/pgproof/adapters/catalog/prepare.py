@@ -1,13 +1,27 @@
 """Make a catalog ready for use: its database, then its tables."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import psycopg
 from psycopg import errors, sql
 
 from pgproof.adapters.catalog.connect import connect
 from pgproof.adapters.catalog.failures import translated, unreachable
-from pgproof.adapters.catalog.revisions import is_current, upgrade
+from pgproof.adapters.catalog.revisions import HEAD, is_current, steps_between, stored_revision, upgrade
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import CatalogUnreachable, ConfigurationError
+
+
+@dataclass(frozen=True)
+class CatalogUpgrade:
+    """From which revision (``None``: there was no catalog) to which, and the steps, each with what it brought."""
+
+    place: str
+    before: str | None
+    after: str
+    steps: Sequence[str]
+
 
 _MAINTENANCE_DATABASES = ("postgres", "template1")
 # UTF8 whatever the server's default is; C fits every encoding, and no text here is sorted for people.
@@ -29,6 +43,16 @@ def prepare_catalog(connection: ConnectionInfo) -> None:
         current = is_current(connection)  # if it is there by now, another process was quicker
     if not current:
         upgrade(connection)
+
+
+def describe_upgrade(connection: ConnectionInfo) -> CatalogUpgrade:
+    """`prepare_catalog`, and what it has done."""
+    try:
+        before = stored_revision(connection)
+    except CatalogUnreachable:
+        before = None  # whether it is missing or away, `prepare_catalog` finds out
+    prepare_catalog(connection)
+    return CatalogUpgrade(str(connection), before, HEAD, steps_between(before))
 
 
 def _maintenance(connection: ConnectionInfo) -> "psycopg.Connection[tuple[object, ...]] | None":

@@ -1,5 +1,6 @@
 """Bring the catalog's schema to the newest revision, with Alembic."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -57,6 +58,19 @@ def upgrade(connection: ConnectionInfo, revision: str = HEAD) -> None:
                 queue_schema.bring_up_to_date(driver_session(opened))
     finally:
         engine.dispose()
+
+
+def steps_between(before: str | None, after: str = HEAD) -> Sequence[str]:
+    """What the migrations from one revision to another bring, the first one first."""
+    if before == after:
+        return []
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config).iterate_revisions(after, before or "base")
+    return [f"{script.revision}: {(script.doc or '').splitlines()[0]}" for script in scripts][::-1]
 
 
 def _migrate(opened: Connection, place: ConnectionInfo, revision: str) -> None:

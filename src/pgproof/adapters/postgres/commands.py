@@ -98,6 +98,11 @@ def list_pre_data(tools: ClientTools, archive: Path, base: Mapping[str, str]) ->
     return _command(tools, "pg_restore", None, base, "--list", "--section=pre-data", "--no-acl", str(archive))
 
 
+def read_through(tools: ClientTools, staged: Path, base: Mapping[str, str]) -> Command:
+    """pg_restore that writes nowhere: it ends with an error where the archive is not whole."""
+    return _command(tools, "pg_restore", None, base, "--exit-on-error", "--file=/dev/null", str(staged))
+
+
 def restore(
     tools: ClientTools, request: RestoreRequest, base: Mapping[str, str], *, entry_list: Path | None
 ) -> Command:

@@ -7,7 +7,8 @@ pg_restore failed or this process died, ends psql's session, and the server roll
 import json
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from psycopg import sql
@@ -151,36 +152,37 @@ $pgproof_drop$;
 
 def run(
     *,
-    script: Command,
+    script: Command | Generator[bytes, None, None],
     psql: Command,
-    expected: Fingerprint,
+    expected: Fingerprint | None,
     request: RestoreRequest,
     afterwards: Sequence[str],
     lock_wait_seconds: int,
     watch: Watch,
 ) -> None:
-    """Drop, restore, compare, commit. Raises `RestoreFailed` and `FingerprintMismatch`; then nothing changed."""
+    """Drop, restore, compare, commit. `script` is one, or the command that writes one.
+
+    Raises `RestoreFailed` and `FingerprintMismatch`; then nothing changed.
+    """
     marked = threading.Event()
     hearing = replace(watch, on_line=_marking(marked, request, watch))
     with (
         ToolProcess(psql, hearing, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as session,
-        ToolProcess(script, watch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as source,
+        _source(script, request, watch) as source,
     ):
         reads = session.send(_opening(request, lock_wait_seconds).encode())
-        for chunk in without_commit(understood(source.output(), request.server_version)):
+        for chunk in source:
             reads = reads and session.send(chunk)
             if not reads:
                 break
         if reads:
-            status = source.wait()
-            if status != 0:
-                raise restore_failure(script.name, status, source.tail)
             if not marked.wait(_MARK_SECONDS):
                 raise RestoreFailed(
                     "the number of the transaction could not be recorded, so it was not committed",
                     hint="See the restore's log, then try again.",
                 )
-            session.send("\n".join(["", *afterwards, comparing.script(expected), _COMMIT_FOR_GOOD]).encode())
+            compare = [] if expected is None else [comparing.script(expected)]
+            session.send("\n".join(["", *afterwards, *compare, _COMMIT_FOR_GOOD]).encode())
         session.feed(iter(()))
         status = session.wait()
         if status != 0:
@@ -199,6 +201,26 @@ def _marking(marked: threading.Event, request: RestoreRequest, watch: Watch) -> 
         marked.set()
 
     return hear
+
+
+@contextmanager
+def _source(
+    script: Command | Generator[bytes, None, None], request: RestoreRequest, watch: Watch
+) -> Iterator[Iterator[bytes]]:
+    """What psql is to read between our BEGIN and our COMMIT."""
+    if not isinstance(script, Command):
+        with closing(script) as source:
+            yield source
+        return
+    with ToolProcess(script, watch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        yield _written(script, process, request)
+
+
+def _written(script: Command, process: ToolProcess, request: RestoreRequest) -> Iterator[bytes]:
+    yield from without_commit(understood(process.output(), request.server_version))
+    status = process.wait()
+    if status != 0:
+        raise restore_failure(script.name, status, process.tail)
 
 
 def without_commit(script: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """The directory format as one stream: a tar of pg_dump's files, its table of contents first."""
 
 import errno
+import os
 import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -15,8 +16,8 @@ _BLOCK = tarfile.BLOCKSIZE
 _HINT = "The archive was damaged after it was taken. Use another backup, or another copy."
 
 
-def pack(folder: Path) -> Iterator[bytes]:
-    """Tar the files of a folder; each is removed once it has been read, to give its space back."""
+def pack(folder: Path, *, keep: bool = False) -> Iterator[bytes]:
+    """Tar the files of a folder; each is removed once it has been read, to give its space back, unless to `keep`."""
     names = sorted((entry.name for entry in folder.iterdir()), key=lambda name: (name != CONTENTS, name))
     for name in names:
         path = folder / name
@@ -29,7 +30,8 @@ def pack(folder: Path) -> Iterator[bytes]:
             while chunk := file.read(_CHUNK):
                 yield chunk
         yield bytes(-member.size % _BLOCK)
-        path.unlink()
+        if not keep:
+            path.unlink()
     yield bytes(2 * _BLOCK)
 
 
@@ -56,6 +58,22 @@ def unpack(stream: Iterable[bytes], folder: Path, only: str | None = None) -> No
         source.drain()
     if only is not None or not (folder / CONTENTS).exists():
         raise ArchiveUnreadable(f"the archive holds no {only or CONTENTS}", hint=_HINT)
+
+
+def check_whole(path: Path) -> None:
+    """Follow a tar file from header to header to its end. Raises `ArchiveUnreadable` where there is none."""
+    length = path.stat().st_size
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            if not block.strip(b"\0"):
+                return
+            try:
+                member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+            except tarfile.HeaderError as error:
+                raise ArchiveUnreadable(f"the archive is not a whole tar file: {error}", hint=_HINT) from error
+            if file.seek(member.size + -member.size % _BLOCK, os.SEEK_CUR) > length:
+                break
+    raise ArchiveUnreadable("the archive is not a whole tar file: its end is missing", hint=_HINT)
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

@@ -16,6 +16,7 @@ from pgproof.adapters.postgres import (
     in_place,
     inspect,
     mapped,
+    plain,
     property_changes,
     schema,
     script,
@@ -29,6 +30,7 @@ from pgproof.domain.archive import ArchiveFormat
 from pgproof.domain.database import ConnectionInfo, ServerVersion
 from pgproof.domain.errors import ArchiveUnreadable, ClientMissing
 from pgproof.domain.fingerprint import Fingerprint
+from pgproof.domain.script import ScriptReader
 from pgproof.domain.table_of_contents import TableOfContents
 from pgproof.services.ports import ClientTools, DumpRequest, RestoreRequest, Watch
 
@@ -91,16 +93,36 @@ class LocalTools:
 
     def read_contents(self, tools: ClientTools, archive: Iterable[bytes], form: ArchiveFormat) -> TableOfContents:
         """See the port."""
-        if form is ArchiveFormat.CUSTOM:
+        if form is ArchiveFormat.PLAIN:
+            reader = ScriptReader()
+            for _ in reader.passed(archive):
+                pass
+            return reader.contents
+        if form is not ArchiveFormat.DIRECTORY:
             return self._list(commands.list_contents(tools, None, self._environment), iter(archive))
         with self._staging.folder("contents") as folder:
             tarball.unpack(archive, folder, only=tarball.CONTENTS)
             return self._list(commands.list_contents(tools, folder, self._environment), iter(()))
 
+    def read_through(self, tools: ClientTools, staged: Path, form: ArchiveFormat, watch: Watch) -> None:
+        """See the port."""
+        if form is ArchiveFormat.TAR:
+            tarball.check_whole(staged)  # of one that is not, pg_restore reads the end for ever
+        command = commands.read_through(tools, staged, self._environment)
+        with ToolProcess(command, watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+            status = process.wait()
+            if status != 0:
+                raise ArchiveUnreadable(
+                    f"pg_restore {tools.version} cannot read the archive to its end: {' '.join(process.tail[-2:])}",
+                    hint="The archive was cut short or damaged; or it is compressed in a way that these tools were "
+                    "built without: then install the client package of the version that made it.",
+                    facts={"exit_status": status, "stderr": process.tail},
+                )
+
     @contextlib.contextmanager
     def stage(self, archive: Iterable[bytes], form: ArchiveFormat, stored: Path | None) -> Iterator[Path]:
         """See the port."""
-        if stored is not None and form is ArchiveFormat.CUSTOM:
+        if stored is not None and form is not ArchiveFormat.DIRECTORY:
             yield stored
             return
         with self._staging.folder("restore") as folder:
@@ -111,6 +133,9 @@ class LocalTools:
     def restore(self, tools: ClientTools, request: RestoreRequest, watch: Watch) -> None:
         """See the port."""
         _check_tls(tools, request.connection)
+        if request.script:
+            plain.run(tools, commands.psql(tools, request, self._environment), request.staged, watch)
+            return
         request, afterwards = self._for_roles(tools, request)
         if request.autovacuum:
             self._restore(tools, request, watch)
@@ -174,7 +199,7 @@ class LocalTools:
                     raise restore_failure(command.name, status, process.tail)
 
     def replace_contents(
-        self, tools: ClientTools, request: RestoreRequest, expected: Fingerprint, watch: Watch
+        self, tools: ClientTools, request: RestoreRequest, expected: Fingerprint | None, watch: Watch
     ) -> None:
         """See the port."""
         _check_tls(tools, request.connection)
@@ -182,7 +207,9 @@ class LocalTools:
         afterwards = [*afterwards, *_property_changes(request)]
         with self._entry_list(request) as entry_list:
             in_place.run(
-                script=commands.restore_script(
+                script=plain.statements(tools, request.staged, alone=True)
+                if request.script
+                else commands.restore_script(
                     tools, request, self._environment, entry_list=entry_list, one_transaction=True
                 ),
                 psql=commands.psql(tools, request, self._environment),

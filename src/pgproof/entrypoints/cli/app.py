@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from pgproof import __version__
 from pgproof.domain.errors import Cancelled, PgproofError
 from pgproof.entrypoints.cli import (
+    catalog,
     cleanup,
     databases,
     demo,
@@ -106,6 +107,7 @@ app.command("cleanup")(cleanup.cleanup)
 app.command("stats")(look.stats)
 app.command("log")(look.log)
 app.add_typer(databases.app, name="database")
+app.add_typer(catalog.app, name="catalog")
 app.add_typer(jobs.app, name="job")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(notify.app, name="notify")

@@ -212,6 +212,7 @@ def _sheet(backup: Backup, manifest: "Manifest | None", zone: "tzinfo") -> str:
         ("holds", _content(held)),
         ("fingerprint", held.level.value),
         *(("not restorable", text.plain(what)) for what in manifest.unrestorable),
+        *([("imported from", text.plain(manifest.imported_from))] if manifest.imported_from else []),
     ]
     return text.pairs(rows)
 

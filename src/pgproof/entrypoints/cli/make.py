@@ -35,7 +35,9 @@ def backup(
     parallel_jobs: Annotated[
         int | None, typer.Option(help="Processes that dump at once, in the directory format.")
     ] = None,
-    archive_format: Annotated[ArchiveFormat | None, typer.Option("--format", help="Form of the archive.")] = None,
+    archive_format: Annotated[
+        ArchiveFormat | None, typer.Option("--format", metavar="custom|directory", help="Form of the archive.")
+    ] = None,
     compression: Annotated[Compression | None, typer.Option(help="How the archive is compressed.")] = None,
     fingerprint: Annotated[
         FingerprintLevel | None, typer.Option(help="What a restore is compared with: none, row counts, or content.")

@@ -16,6 +16,8 @@ _COMPARED = {
     FingerprintLevel.CONTENT: "every row of every table is as the backup recorded it",
 }
 
+_IMPORTED = "nothing was compared, since nobody recorded what the database held when this imported dump was made"
+
 
 def intent(forecast: Forecast, options: RestoreOptions, zone: tzinfo) -> str:
     """What a restore is about to take the place of; the person confirms it."""
@@ -36,6 +38,8 @@ def details(forecast: Forecast, options: RestoreOptions, undo_hours: int) -> Seq
     if forecast.exists:
         lines.append(_before_and_after(options, undo_hours))
         lines.append(_sessions(options.mode, forecast.sessions))
+    if not forecast.manifest.comparable:
+        lines.append("It is an imported dump: there is nothing to compare the result with.")
     empty = come_back_empty(forecast.manifest, options)
     if empty:
         lines.append(f"{_empty(empty)}: the backup was taken without these rows.")
@@ -67,7 +71,7 @@ def report(done: Restore, forecast: Forecast, now: datetime, zone: tzinfo) -> st
 def summary(done: Restore, forecast: Forecast) -> str:
     """One line: what came back, where, and what it was compared with."""
     what = "chosen tables of " if done.options.selective else ""
-    compared = _COMPARED[forecast.manifest.fingerprint.level]
+    compared = _COMPARED[forecast.manifest.fingerprint.level] if forecast.manifest.comparable else _IMPORTED
     place = f"{in_quotes(done.dbname)} on {forecast.place.address}"
     return (
         f"{what}backup {done.backup_id} {'are' if what else 'is'} restored to {place} "

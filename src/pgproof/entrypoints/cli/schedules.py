@@ -46,7 +46,9 @@ IncludeLogs = Annotated[bool | None, typer.Option("--include-logs/--no-logs", he
 IncludeCache = Annotated[bool | None, typer.Option("--include-cache/--no-cache", help="The same for cache tables.")]
 Level = Annotated[int | None, typer.Option(help="Effort from 0 (none) to 9 (smallest).")]
 Jobs = Annotated[int | None, typer.Option(help="Processes that dump at once, in the directory format.")]
-Format = Annotated[ArchiveFormat | None, typer.Option("--format", help="Form of the archives.")]
+Format = Annotated[
+    ArchiveFormat | None, typer.Option("--format", metavar="custom|directory", help="Form of the archives.")
+]
 Pack = Annotated[Compression | None, typer.Option(help="How the archives are compressed.")]
 Print = Annotated[FingerprintLevel | None, typer.Option(help="What a restore is compared with.")]
 Note = Annotated[str | None, typer.Option(help="A note to find the backups by.")]

@@ -169,6 +169,7 @@ def _manifest(manifest: Manifest) -> dict[str, Any]:
         "encoding": manifest.properties.encoding,
         "roles": list(manifest.roles),
         "objects": [asdict(item) for item in manifest.objects],
+        "imported_from": manifest.imported_from,
     }
 
 

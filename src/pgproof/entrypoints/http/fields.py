@@ -15,8 +15,11 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
+    WithJsonSchema,
     model_validator,
 )
+
+from pgproof.domain.archive import WRITTEN, ArchiveFormat
 
 LARGEST_ID = 2**63 - 1
 _MOST_FIELDS = 100
@@ -58,6 +61,13 @@ def _text(value: Any) -> Any:
     return value
 
 
+def _written(value: Any) -> Any:
+    """Dumps of other formats can be imported, and nothing more."""
+    if value not in WRITTEN:
+        raise ValueError(f"Input should be {' or '.join(map(repr, map(str, WRITTEN)))}")
+    return value
+
+
 def _stored(value: str) -> str:
     """PostgreSQL can hold it."""
     if "\0" in value:
@@ -88,6 +98,9 @@ Truth = StrictBool
 Text = Annotated[StrictStr, AfterValidator(_stored)]
 Description = Annotated[Text, Field(max_length=2000)]
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
+WrittenFormat = Annotated[
+    ArchiveFormat, BeforeValidator(_written), WithJsonSchema({"type": "string", "enum": list(WRITTEN)})
+]
 DatabaseName = Annotated[Name, AfterValidator(_no_url)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_text)]
 Limit = Annotated[UrlNumber, Field(ge=1, le=1000, description="How many at most.")]

@@ -3,6 +3,7 @@ every adapter and its fake to it.
 """
 
 from pgproof.services.ports.catalog import BackupFilter, BackupPage, BackupStats, Catalog, Position, Seal
+from pgproof.services.ports.dumps import DumpFiles, FoundDump
 from pgproof.services.ports.jobs import Clock, Lock, Observer, Progress
 from pgproof.services.ports.queue import (
     Entry,
@@ -33,8 +34,10 @@ __all__ = [
     "ClientTools",
     "Clock",
     "DatabaseFacts",
+    "DumpFiles",
     "DumpRequest",
     "Entry",
+    "FoundDump",
     "JobFilter",
     "JobListener",
     "JobQueue",

@@ -108,6 +108,13 @@ class Catalog(Protocol):
     ) -> AbstractContextManager[Backup]:
         """A new running backup, for the length of a `with` block owned; nobody sees it before it is."""
 
+    def adopt_backup(self, backup: Backup) -> Backup:
+        """A new row for a backup that was found in a storage; never one in the place of another.
+
+        It keeps its number where that is free, else it gets a new one; later backups get higher ones. `Conflict`
+        if a backup of its file name is known.
+        """
+
     def get_backup(self, backup_id: int) -> Backup:
         """The backup of that id."""
 

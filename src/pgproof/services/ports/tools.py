@@ -57,9 +57,10 @@ class RestoreRequest:
 
     `settings` are of the session, such as maintenance_work_mem. `server_version` tells what the server knows.
     `replaced` names the tables that `replace_contents` drops first, ``None`` is everything but `kept_schema`;
-    what depends on a named one is not dropped with it. `role_map` names the roles that take the place of others.
-    Without `autovacuum` it is kept away from the tables while they are loaded, and has them at the end as the
-    archive says. `properties` are what `replace_contents` gives the database itself, ``None`` leaves it as it is.
+    what depends on a named one is not dropped with it. `script`: staged is no archive but a plain dump, for psql.
+    `role_map` names the roles that take the place of others. Without `autovacuum` it is kept away from the tables
+    while they are loaded, and has them at the end as the archive says. `properties` are what `replace_contents` gives
+    the database itself, ``None`` leaves it as it is.
     """
 
     staged: Path
@@ -76,6 +77,7 @@ class RestoreRequest:
     settings: Mapping[str, str] = field(default_factory=dict)
     autovacuum: bool = True
     properties: DatabaseProperties | None = None
+    script: bool = False
 
 
 TRANSACTION_MARK = "pgproof transaction "
@@ -111,6 +113,9 @@ class PostgresTools(Protocol):
     def read_contents(self, tools: ClientTools, archive: Iterable[bytes], form: ArchiveFormat) -> TableOfContents:
         """The table of contents; reads no more than it must. Raises `ArchiveUnreadable`."""
 
+    def read_through(self, tools: ClientTools, staged: Path, form: ArchiveFormat, watch: Watch) -> None:
+        """Read every byte of a staged archive as a restore would. Raises `ArchiveUnreadable`."""
+
     def stage(self, archive: Iterable[bytes], form: ArchiveFormat, stored: Path | None) -> AbstractContextManager[Path]:
         """The archive as pg_restore can read it in parallel, for the length of a `with` block.
 
@@ -121,13 +126,14 @@ class PostgresTools(Protocol):
         """Run pg_restore into an empty database; the first error ends it. Raises `RestoreFailed`."""
 
     def replace_contents(
-        self, tools: ClientTools, request: RestoreRequest, expected: Fingerprint, watch: Watch
+        self, tools: ClientTools, request: RestoreRequest, expected: Fingerprint | None, watch: Watch
     ) -> None:
         """Drop the user objects of a database and restore, in one transaction: all or nothing.
 
-        Before the commit the counts are held against `expected`. Raises `FingerprintMismatch` and `RestoreFailed`; then
-        the database is as it was. `watch` hears a line with `TRANSACTION_MARK` and the transaction's number before
-        anything is changed, and a warning for each property that the server does not let us change.
+        Before the commit the counts are held against `expected`, unless that is ``None``. Raises
+        `FingerprintMismatch` and `RestoreFailed`; then the database is as it was. `watch` hears a line with
+        `TRANSACTION_MARK` and the transaction's number before anything is changed, and a warning for each property
+        that the server does not let us change.
         """
 
     def archive_schema(self, tools: ClientTools, request: RestoreRequest, watch: Watch) -> Generator[bytes, None, None]:

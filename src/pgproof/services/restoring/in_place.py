@@ -15,11 +15,14 @@ def replace_contents(work: Work, plan: Plan) -> None:
     with loading.staged(work.world, work.log, work.backup, plan.manifest, work.cancelled) as place:
         work.begin(RestoreStep.REPLACE)
         request = loading.request(work, plan, place, work.live, jobs=1)
-        if not work.restore.options.selective:
+        if plan.manifest.comparable and not work.restore.options.selective:
             request = replace(request, properties=plan.properties)
         watching = loading.watch(work, plan)
         watching = replace(watching, on_line=_noting_transaction(work, watching.on_line))
-        work.world.tools.replace_contents(plan.client, request, plan.expected, watching)
+        expected = plan.expected if plan.manifest.comparable else None
+        work.world.tools.replace_contents(plan.client, request, expected, watching)
+        if expected is None:
+            work.log.log(loading.NOTHING_TO_COMPARE)
     if work.restore.options.run_analyze:
         work.begin(RestoreStep.ANALYZE)
         loading.analyze(work, work.live)

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
 
-from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.archive import WRITTEN, ArchiveFormat, Compression
 from pgproof.domain.backup import Backup
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import Cancelled, FingerprintMismatch
@@ -23,6 +23,8 @@ from pgproof.services.restoring.work import Work, World
 
 _OWN_SCHEMA = "pgproof"
 
+NOTHING_TO_COMPARE = "nothing was compared: this is an imported dump, and nobody recorded what the database held"
+
 
 @contextmanager
 def staged(world: World, log: JobLog, backup: Backup, manifest: Manifest, cancelled: Event) -> Iterator[Path]:
@@ -35,7 +37,7 @@ def staged(world: World, log: JobLog, backup: Backup, manifest: Manifest, cancel
 
     storage, archive = world.storage, manifest.archive
     key = f"{backup.folder}/{archive.name}"
-    direct = archive.compression is Compression.NONE and manifest.options.format is ArchiveFormat.CUSTOM
+    direct = archive.compression is Compression.NONE and manifest.options.format is not ArchiveFormat.DIRECTORY
     path = storage.local_path(key) if direct else None
     if path is not None:
         contents.check_object(storage, backup.folder, archive, passed)
@@ -50,13 +52,19 @@ def staged(world: World, log: JobLog, backup: Backup, manifest: Manifest, cancel
         yield place
 
 
+def jobs(work: Work, plan: Plan) -> int:
+    """With how many jobs it can be loaded: a tar archive and a script are read from their beginning to their end."""
+    return work.restore.options.parallel_jobs if plan.manifest.options.format in WRITTEN else 1
+
+
 def request(work: Work, plan: Plan, place: Path, target: ConnectionInfo, jobs: int) -> RestoreRequest:
-    """What pg_restore is to do, with so many jobs."""
+    """What is to be done with so many jobs, by pg_restore or, with a plain dump, by psql."""
     options = work.restore.options
     return RestoreRequest(
         staged=place,
         connection=target,
         jobs=jobs,
+        script=plan.manifest.options.format is ArchiveFormat.PLAIN,
         entries=plan.entries,
         no_owner=options.no_owner,
         no_acl=options.no_acl,
@@ -85,6 +93,9 @@ def analyze(work: Work, target: ConnectionInfo) -> None:
 
 def compare(work: Work, plan: Plan, target: ConnectionInfo) -> None:
     """Hold what came back to what was recorded. Raises `FingerprintMismatch`."""
+    if not plan.manifest.comparable:
+        work.log.log(NOTHING_TO_COMPARE)
+        return
     found = differences(plan.expected, work.world.server.fingerprint(target, plan.expected.level))
     if work.restore.options.selective:
         # Beside the chosen tables stand what they use, and sequences that belong to none.

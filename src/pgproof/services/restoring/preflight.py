@@ -13,6 +13,7 @@ from pgproof.domain.wording import in_quotes, listed
 from pgproof.services import contents
 from pgproof.services.ports import ClientTools
 from pgproof.services.restoring import obstacles, selection
+from pgproof.services.restoring.imported import check_options, imported_properties
 from pgproof.services.restoring.requirements import check_requirements
 from pgproof.services.restoring.target import check_target
 from pgproof.services.restoring.work import Subject, Work
@@ -57,6 +58,7 @@ def look(subject: Subject) -> Plan:
     check_target(options, subject.dbname, exists=live_exists)
     _check_names_are_free(subject, databases)
     _check_live(subject, live_exists=live_exists)
+    check_options(manifest, options)
     check_requirements(subject, maintenance, server, manifest)
     plan = Plan(
         manifest=manifest,
@@ -66,7 +68,9 @@ def look(subject: Subject) -> Plan:
         server=server,
         live_oid=databases.get(subject.dbname),
         expected=manifest.fingerprint,
-        properties=_properties(manifest, options, server),
+        properties=_properties(manifest, options, server)
+        if manifest.comparable
+        else imported_properties(subject, maintenance, server, databases),
         session_settings=_session_settings(server),
         keeps_catalog=live_exists and world.server.holds_catalog(subject.live),
     )

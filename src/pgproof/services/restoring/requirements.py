@@ -80,6 +80,11 @@ def _ways_to_roles(
     subject: Subject, maintenance: ConnectionInfo, found: Server, manifest: Manifest, roles: Sequence[str]
 ) -> Iterator[str]:
     if set(roles) - set(subject.options.role_map.values()):
+        if not manifest.comparable:
+            yield "The backup is an imported dump and has no definitions of roles. Make them:"
+            yield from ('CREATE ROLE "{}";'.format(role.replace('"', '""')) for role in roles)
+            yield "Or give what is theirs to others (--map-role OLD=NEW), or leave out owners and grants."
+            return
         where = subject.world.storage.local_path(f"{subject.backup.folder}/{MANIFEST}")
         folder = subject.backup.folder if where is None else str(where.parent)
         command = load_globals(manifest, folder, maintenance, found)

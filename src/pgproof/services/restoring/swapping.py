@@ -48,7 +48,7 @@ def _create(work: Work, plan: Plan) -> Plan:
 def _fill(work: Work, plan: Plan, shadow: ConnectionInfo) -> None:
     """Load with as many jobs as wanted; where these got into each other's way, once more with one."""
     work.begin(RestoreStep.LOAD)
-    jobs = work.restore.options.parallel_jobs
+    jobs = loading.jobs(work, plan)
     with loading.staged(work.world, work.log, work.backup, plan.manifest, work.cancelled) as place:
         try:
             _load(work, plan, place, shadow, jobs)

@@ -9,7 +9,17 @@ from pydantic import BaseModel, Field
 from pgproof.domain.archive import ArchiveFormat, Compression
 from pgproof.domain.backup import Backup, BackupStatus, BackupTrigger
 from pgproof.domain.fingerprint import FingerprintLevel
-from pgproof.entrypoints.http.fields import Cursor, DatabaseName, Description, Limit, Number, Request, Text, Truth
+from pgproof.entrypoints.http.fields import (
+    Cursor,
+    DatabaseName,
+    Description,
+    Limit,
+    Number,
+    Request,
+    Text,
+    Truth,
+    WrittenFormat,
+)
 from pgproof.services.ports import BackupFilter, BackupStats
 
 _MB = 1024**2
@@ -31,7 +41,7 @@ class CreateBackup(Request):
     parallel_jobs: Annotated[Number, Field(ge=1, le=64)] | None = Field(
         default=None, description="Processes that dump at once, in the directory format."
     )
-    format: ArchiveFormat | None = None
+    format: WrittenFormat | None = None
     compression: Compression | None = None
     fingerprint: FingerprintLevel | None = Field(default=None, description="What a restore is compared with.")
 

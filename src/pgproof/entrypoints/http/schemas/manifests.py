@@ -22,7 +22,11 @@ class StoredObjectView(BaseModel):
 
 
 class ManifestView(BaseModel):
-    """What the database held in the snapshot, and what is stored of it. `tables` are row counts by name."""
+    """What the database held in the snapshot, and what is stored of it. `tables` are row counts by name.
+
+    `unrestorable` is what the archive holds and PostgreSQL brings back from none. `imported_from` is the name of a dump
+    that somebody else has made: then nothing was counted.
+    """
 
     product_version: str
     dbname: str
@@ -45,6 +49,8 @@ class ManifestView(BaseModel):
     encoding: str
     roles: list[str]
     objects: list[StoredObjectView]
+    unrestorable: list[str]
+    imported_from: str | None
 
 
 def manifest_view(manifest: Manifest) -> ManifestView:
@@ -72,4 +78,6 @@ def manifest_view(manifest: Manifest) -> ManifestView:
         encoding=manifest.properties.encoding,
         roles=list(manifest.roles),
         objects=[StoredObjectView(**asdict(item)) for item in manifest.objects],
+        unrestorable=list(manifest.unrestorable),
+        imported_from=manifest.imported_from,
     )

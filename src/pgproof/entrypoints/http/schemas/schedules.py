@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.archive import Compression
 from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.schedule import Schedule, ScheduleRun, Task
-from pgproof.entrypoints.http.fields import DatabaseName, Number, Request, Text, Truth
+from pgproof.entrypoints.http.fields import DatabaseName, Number, Request, Text, Truth, WrittenFormat
 from pgproof.entrypoints.http.schemas.jobs import JobRow
 
 _Cron = Annotated[Text, Field(min_length=1, max_length=200, examples=["0 2 * * *"])]
@@ -24,7 +24,7 @@ class ScheduleOptions(Request):
     include_cache: Truth | None = None
     compression_level: Annotated[Number, Field(ge=0, le=9)] | None = None
     parallel_jobs: Annotated[Number, Field(ge=1, le=64)] | None = None
-    format: ArchiveFormat | None = None
+    format: WrittenFormat | None = None
     compression: Compression | None = None
     fingerprint: FingerprintLevel | None = None
 
