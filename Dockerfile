@@ -11,7 +11,7 @@ ARG BASE=postgres:18-trixie
 FROM ${BASE} AS build
 # hadolint ignore=DL3008 # Debian keeps one version of each in a release, the newest fix
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates python3 python3-venv \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY requirements/ requirements/
@@ -35,7 +35,7 @@ FROM ${BASE}
 ARG POSTGRESQL_CLIENTS="postgresql-client-13 postgresql-client-14 postgresql-client-15 postgresql-client-16 postgresql-client-17 postgresql-client-18"
 # hadolint ignore=DL3008,SC2086 # as above; the clients are several words
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates python3 tini tzdata ${POSTGRESQL_CLIENTS} \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates python3 tini tzdata ${POSTGRESQL_CLIENTS} \
     && rm -rf /var/lib/apt/lists/*
 # Numbers that do not change with the base: volumes outlive images. Only the two volumes belong to this user.
 RUN groupadd --gid 10001 pgproof \

@@ -153,7 +153,7 @@ def run_server(installation: Installation) -> Iterator[Server]:
             installation = installation.copy_below(folder)
         password = secrets.token_urlsafe(12)
         data = folder / "data"
-        _initdb(installation, account, data, password)
+        initdb(installation, account, data, password)
         port = _free_port()
         process = _start(installation, account, data, port)
         try:
@@ -167,7 +167,8 @@ def run_server(installation: Installation) -> Iterator[Server]:
             process.wait()
 
 
-def _initdb(installation: Installation, account: Account, data: Path, password: str) -> None:
+def initdb(installation: Installation, account: Account, data: Path, password: str) -> None:
+    """Make the files of a server in which `postgres` is the superuser; its socket asks for no password."""
     secret = data.parent / "password"
     secret.write_text(password)
     account.give(secret)
