@@ -1,7 +1,6 @@
 """Run a service of a compose file as an engine would: namespaces, a read-only root, an ordinary user, no capabilities."""
 
 import os
-import re
 import signal
 import subprocess
 import time
@@ -9,12 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.deploy.roots import Image
 
 _START_LIMIT = 60  # seconds
-_INTERPOLATED = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -155,51 +152,3 @@ def _make_target(inside: Path, source: Path) -> None:
     else:
         inside.parent.mkdir(parents=True, exist_ok=True)
         inside.touch()
-
-
-def interpolated(value: Any) -> Any:
-    """A value of a compose file with the defaults of its variables."""
-    if isinstance(value, str):
-        return _INTERPOLATED.sub(lambda found: found[2], value)
-    if isinstance(value, dict):
-        return {key: interpolated(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [interpolated(item) for item in value]
-    return value
-
-
-def container(image: Image, place: Network, compose: Mapping[str, Any], service: str, state: Path) -> Container:
-    """The service of a compose file. Its volumes and the files of its secrets lie in `state`.
-
-    Every other service has its own name, all at one address.
-    """
-    said = interpolated(compose["services"][service])
-    hosts = state / "hosts"
-    hosts.write_text("127.0.0.1 localhost " + " ".join(compose["services"]) + "\n")
-    fixed: dict[str, Path] = {"/etc/hosts": hosts}
-    for name in said.get("secrets", []):
-        fixed[f"/run/secrets/{name}"] = state / compose["secrets"][name]["file"]
-    mounts = {}
-    for volume in said.get("volumes", []):
-        name, target, *_ = volume.split(":")
-        mounts[target] = state / "volumes" / name
-        _make_volume(mounts[target], image.root / target.lstrip("/"))
-    return Container(
-        image=image,
-        network=place,
-        command=said.get("command", image.command),
-        env={**image.env, **said.get("environment", {})},
-        mounts=mounts,
-        read_only_mounts=fixed,
-        tmpfs=[one.partition(":")[0] for one in said.get("tmpfs", [])],
-        healthcheck=said["healthcheck"]["test"][1:] if "healthcheck" in said else image.healthcheck,
-    )
-
-
-def _make_volume(folder: Path, like: Path) -> None:
-    """A new volume belongs to whom the folder in the image belongs."""
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        found = like.stat()
-        os.chown(folder, found.st_uid, found.st_gid)
-        folder.chmod(found.st_mode & 0o7777)

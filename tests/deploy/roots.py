@@ -34,6 +34,8 @@ class Image:
 def debian_root(suite: str, folder: Path) -> Path:
     """The smallest root of a Debian release. It knows the certificates that this machine trusts beside Debian's."""
     root = folder / suite
+    if root.exists():
+        return root
     argv = ["debootstrap", "--variant=minbase", suite, str(root), MIRROR]
     made = subprocess.run(argv, capture_output=True, text=True)
     assert made.returncode == 0, made.stdout[-2000:] + made.stderr
@@ -43,13 +45,18 @@ def debian_root(suite: str, folder: Path) -> Path:
 
 
 def build(source: Path, bases: Mapping[str, Path], folder: Path, arguments: Mapping[str, str]) -> Image:
-    """Run every instruction of the Dockerfile in `source`; `bases` has the root of each image that it starts from."""
+    """Run every instruction of the Dockerfile in `source`; `bases` has the root of each image that it starts from.
+
+    What `folder` holds of an earlier build is taken as it is, for whoever works on the tests and not on the image.
+    """
     built: dict[str, Image] = {}
     last = ""
     for last, base, instructions in stages(parse((source / "Dockerfile").read_text())):
         root = folder / f"stage-{last}"
-        _copy_root(bases[base], root)
-        built[last] = _Stage(source, built, Image(root), arguments).run(instructions)
+        left = [one for one in instructions if one.name not in ("RUN", "COPY")] if root.exists() else instructions
+        if not root.exists():
+            _copy_root(bases[base], root)
+        built[last] = _Stage(source, built, Image(root), arguments).run(left)
     return built[last]
 
 
