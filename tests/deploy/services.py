@@ -10,7 +10,7 @@ from tests.deploy.containers import Container, Network
 from tests.deploy.files import Unit, env_file, manifest
 from tests.deploy.roots import Image
 
-_INTERPOLATED = re.compile(r"\$\{(\w+):-([^}]*)\}")
+_INTERPOLATED = re.compile(r"\$\{(\w+):?-([^}]*)\}")
 
 
 def interpolated(value: Any) -> Any:

@@ -170,7 +170,8 @@ class TestImage:
             assert any(name == one or name.startswith(one) for name in build_context(ROOT)), one
 
     @pytest.mark.parametrize(
-        "name", [".env", ".git/config", "secrets/secret_key", "backups/shop/manifest.json", "tests/conftest.py", "x.dump"]
+        "name",
+        [".env", ".git/config", "secrets/secret_key", "backups/shop/manifest.json", "tests/conftest.py", "x.dump"],
     )
     def test_what_is_nobodys_business_stays_out(self, name: str, tmp_path: Path) -> None:
         (tmp_path / ".dockerignore").write_text((ROOT / ".dockerignore").read_text())

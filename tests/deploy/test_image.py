@@ -63,7 +63,9 @@ def test_its_user_owns_its_volumes_and_nothing_else(image: Image) -> None:
     assert open_to_all == []
 
 
-@pytest.mark.parametrize("tool", ["pip", "pip3", "gcc", "cc", "make", "git", "curl", "wget", "debootstrap", "hatchling"])
+@pytest.mark.parametrize(
+    "tool", ["pip", "pip3", "gcc", "cc", "make", "git", "curl", "wget", "debootstrap", "hatchling"]
+)
 def test_nothing_that_builds_or_fetches_is_in_it(bare: Container, tool: str) -> None:
     assert shell(bare, f"command -v {tool} || echo none") == "none\n"
 
