@@ -106,7 +106,7 @@ def open_app(settings: Settings) -> Iterator[App]:
     cleared = [*Staging(settings.staging_folder).remove_abandoned(), *scratch.remove_abandoned()]
     with ExitStack() as stack:
         tools = make_tools(settings)
-        catalog_at, embedded = _places(settings, stack)
+        catalog_at, embedded = catalog_place(settings, stack)
         prepare_catalog(catalog_at)
         seal = FernetSeal(settings.secret_key or read_or_create_key(settings.home / "secret.key"))
         catalog = stack.enter_context(closing(PostgresCatalog(catalog_at, seal)))
@@ -114,7 +114,7 @@ def open_app(settings: Settings) -> Iterator[App]:
         yield _wire(settings, catalog, server, tools, scratch, embedded, cleared)
 
 
-def _places(settings: Settings, stack: ExitStack) -> tuple[ConnectionInfo, ConnectionInfo | None]:
+def catalog_place(settings: Settings, stack: ExitStack) -> tuple[ConnectionInfo, ConnectionInfo | None]:
     """Where the catalog is, and the embedded server's own database where that server runs."""
     if settings.catalog_url is not None:
         return parse_url(settings.catalog_url.reveal()), None

@@ -12,7 +12,7 @@ import pytest
 
 from tests.deploy.containers import Network, network
 from tests.deploy.database import Database, database
-from tests.deploy.files import ROOT
+from tests.deploy.files import ROOT, compose
 from tests.deploy.roots import Image, build, debian_root
 from tests.servers import missing
 
@@ -33,16 +33,31 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def image(folder: Path) -> Image:
-    """The Dockerfile's last stage, each step of it run in a clean Debian root."""
+def base(folder: Path) -> Path:
+    """A clean Debian root in the place of the official image."""
     if os.geteuid() != 0:
         missing("building a root file system needs root")
     for tool in ("debootstrap", "unshare", "nsenter", "setpriv", "ip"):
         if shutil.which(tool) is None:
             missing(f"{tool} is not installed (Debian packages debootstrap, util-linux and iproute2)")
-    base = debian_root("trixie", folder)
-    arguments = {"POSTGRESQL_CLIENTS": CLIENTS_OF_DEBIAN, "VERSION": "1.2.3"}
-    return build(ROOT, {"postgres:18-trixie": base}, folder, arguments)
+    return debian_root("trixie", folder)
+
+
+def _build(base: Path, folder: Path, **arguments: str) -> Image:
+    folder.mkdir(exist_ok=True)
+    return build(ROOT, {"postgres:18-trixie": base}, folder, {"POSTGRESQL_CLIENTS": CLIENTS_OF_DEBIAN, **arguments})
+
+
+@pytest.fixture(scope="session")
+def image(base: Path, folder: Path) -> Image:
+    """The Dockerfile's last stage, each step of it run in that root."""
+    return _build(base, folder / "image", VERSION="1.2.3")
+
+
+@pytest.fixture(scope="session")
+def image_with_server(base: Path, folder: Path) -> Image:
+    """The same with an embedded server in it, as docker-compose.yml builds it."""
+    return _build(base, folder / "demo", **compose("docker-compose.yml")["services"]["all-in-one"]["build"]["args"])
 
 
 @dataclass(frozen=True)

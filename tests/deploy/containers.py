@@ -5,13 +5,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.deploy.roots import Image
 
-_START_LIMIT = 60  # seconds
+_START_LIMIT = 120  # seconds
+_PREPARING = {"unshare", "sh", "mount", "chroot", "setpriv", "env"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Container:
 
     @contextmanager
     def running(self, log: Path) -> Iterator["Running"]:
-        """Run the service's command; it is told to end as the image says, and must do so by itself."""
+        """Run the service's command for the length of a `with` block; what has not ended by then is killed."""
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*self._argv(), *self.image.entrypoint, *self.command],
@@ -68,11 +69,12 @@ class Container:
                 stderr=output,
             )
         try:
-            yield Running(self, process, log)
+            running = Running(self, process, log)
+            running.wait_until_started()
+            yield running
         finally:
-            with ExitStack() as stack:
-                stack.callback(process.kill)
-                _end(process, self.image.stop_signal)
+            process.kill()  # and with it, because of --kill-child, everything inside
+            process.wait()
 
     def _argv(self) -> list[str]:
         root = self.image.root
@@ -111,8 +113,21 @@ class Running:
     @property
     def first_pid(self) -> int:
         """The process that is the first one inside, as it is known outside."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[0])
+        (first,) = self._children()
+        return first
+
+    def wait_until_started(self) -> None:
+        """Until the first process is the service's own, and not what prepares its place."""
+        deadline = time.monotonic() + _START_LIMIT
+        while not any(_name(pid) not in _PREPARING for pid in self._children()):
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def _children(self) -> list[int]:
+        return [
+            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        ]
 
     def exec(self, *argv: str, limit: float = 60) -> "subprocess.CompletedProcess[str]":
         """Run a command inside, as the healthcheck does."""
@@ -135,15 +150,15 @@ class Running:
 
     def end(self) -> int:
         """Tell it to end as the engine would, and return its exit status."""
-        return _end(self.process, self.container.image.stop_signal, self.first_pid)
+        os.kill(self.first_pid, getattr(signal, self.container.image.stop_signal))
+        return self.process.wait(timeout=_START_LIMIT)
 
 
-def _end(process: "subprocess.Popen[bytes]", number: str, first: int | None = None) -> int:
-    if process.poll() is None:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for pid in [first] if first is not None else [int(child) for child in children]:
-            os.kill(pid, getattr(signal, number))
-    return process.wait(timeout=_START_LIMIT)
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return "sh"  # it is gone already
 
 
 def _make_target(inside: Path, source: Path) -> None:

@@ -144,7 +144,7 @@ class TestCompose:
         assert {path.name: path.read_text() for path in folder.iterdir()} == made
 
     def test_the_first_try_needs_a_key_of_its_own(self) -> None:
-        key = compose("docker-compose.yml")["services"]["pgproof"]["environment"]["BACKUP_SECRET_KEY"]
+        key = compose("docker-compose.yml")["services"]["all-in-one"]["environment"]["BACKUP_SECRET_KEY"]
         assert key.startswith("${BACKUP_SECRET_KEY:?")
 
 

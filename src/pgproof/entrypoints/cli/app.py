@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from pgproof import __version__
 from pgproof.domain.errors import Cancelled, PgproofError
-from pgproof.entrypoints.cli import cleanup, databases, demo, doctor, failures, look, make, restore_test, restores
+from pgproof.entrypoints.cli import cleanup, databases, demo, doctor, failures, health, look, make, restore_test, restores
 from pgproof.entrypoints.cli.exit_codes import BAD_USAGE, DONE, UNEXPECTED, exit_code
 from pgproof.entrypoints.cli.session import ReaderGone, Session
 
@@ -90,6 +90,7 @@ app.command("stats")(look.stats)
 app.command("log")(look.log)
 app.add_typer(databases.app, name="database")
 app.command("doctor")(doctor.doctor)
+app.command("health")(health.health)
 app.command("demo")(demo.demo)
 
 

@@ -29,7 +29,7 @@ def health(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether schedules are started, jobs are taken and backups are on time."""
+    """Say whether the installation is at work, for probes."""
     from pgproof.services.doctor import Outcome
 
     session: Session = ctx.obj
