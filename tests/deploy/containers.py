@@ -1,4 +1,4 @@
-"""Run a service of a compose file as an engine would: namespaces, a read-only root, an ordinary user, no capabilities."""
+"""Run a service as an engine would: namespaces, a read-only root, an ordinary user, no capabilities."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The service `db` of the compose files: a server in their network, at port 5432, with the password of their secrets."""
+"""The service `db` of the compose files: a server in their network, at port 5432, with their password."""
 
 import signal
 import subprocess

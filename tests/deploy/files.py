@@ -75,11 +75,13 @@ def pgproof_commands() -> Iterator[tuple[str, Sequence[str]]]:
                 yield f"{name}: health of {service}", test[test.index("pgproof") + 1 :]
     for path in UNITS:
         yield path.name, Unit(path).command[1:]
-    for one in manifests():
-        for container in one.get("spec", {}).get("template", {}).get("spec", {}).get("containers", []):
-            if "pgproof" not in container["image"]:
-                continue
-            yield f"kubernetes: {one['metadata']['name']}", container["args"]
-            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-                if words := container.get(probe, {}).get("exec", {}).get("command", []):
-                    yield f"kubernetes: {probe} of {one['metadata']['name']}", words[1:]
+    for deployment in ("worker", "api"):
+        yield from _commands_of(deployment)
+
+
+def _commands_of(deployment: str) -> Iterator[tuple[str, Sequence[str]]]:
+    (container,) = manifest("Deployment", deployment)["spec"]["template"]["spec"]["containers"]
+    yield f"kubernetes: {deployment}", container["args"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        if words := container.get(probe, {}).get("exec", {}).get("command", []):
+            yield f"kubernetes: {probe} of {deployment}", words[1:]

@@ -137,7 +137,7 @@ class TestCompose:
         # Read by another user in the container, and kept from others by the folder.
         assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o444}
         assert made["catalog_url"] == f"postgresql://postgres:{made['postgres_password']}@db:5432/pgproof"
-        assert len({value for value in made.values()}) == len(made)
+        assert len(set(made.values())) == len(made)
         assert len(made["secret_key"]) == 64
         (folder / "scratch_url").unlink()
         subprocess.run(argv, check=True, capture_output=True)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def tool(name: str, *argv: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 def clean(done: "subprocess.CompletedProcess[str]") -> bool:
-    print(done.stdout, done.stderr)
+    sys.stdout.write(done.stdout + done.stderr)
     return done.returncode == 0
 
 

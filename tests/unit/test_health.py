@@ -14,17 +14,18 @@ from typing import Any, cast
 
 import pytest
 import structlog
-
 from pgproof.domain.alert import Alert, AlertKey, AlertKind
-from pgproof.domain.errors import CatalogUnreachable
 from pgproof.domain.schedule import NewSchedule, Task
+from pgproof.services.ports.overview import QueueState
+
+from pgproof.domain.errors import CatalogUnreachable
 from pgproof.entrypoints.cli.app import run
 from pgproof.entrypoints.cli.session import Session
 from pgproof.services.doctor import Finding, Outcome
 from pgproof.services.health import STARTED_WITHIN, TAKEN_WITHIN, HealthService
-from pgproof.services.ports.overview import QueueState
 from pgproof.settings import Settings, load_settings
-from tests.command_line import NOW, FakeClock, Outcome as Ended
+from tests.command_line import NOW, FakeClock
+from tests.command_line import Outcome as Ended
 from tests.fakes.schedules import MemorySchedules
 
 # The clock begins on 1 March 2026 at 12:30 UTC.

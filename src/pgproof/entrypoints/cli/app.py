@@ -8,7 +8,18 @@ from typer.core import TyperGroup
 
 from pgproof import __version__
 from pgproof.domain.errors import Cancelled, PgproofError
-from pgproof.entrypoints.cli import cleanup, databases, demo, doctor, failures, health, look, make, restore_test, restores
+from pgproof.entrypoints.cli import (
+    cleanup,
+    databases,
+    demo,
+    doctor,
+    failures,
+    health,
+    look,
+    make,
+    restore_test,
+    restores,
+)
 from pgproof.entrypoints.cli.exit_codes import BAD_USAGE, DONE, UNEXPECTED, exit_code
 from pgproof.entrypoints.cli.session import ReaderGone, Session
 

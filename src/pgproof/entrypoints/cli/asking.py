@@ -34,13 +34,13 @@ def ask(url: str) -> Answer:
     opener = build_opener(ProxyHandler({}))
     try:
         with opener.open(url, timeout=_LIMIT) as response:
-            return Answer(True, f"{url} answers", _checks(response.read(_LONGEST)))
+            return Answer(well=True, detail=f"{url} answers", checks=_checks(response.read(_LONGEST)))
     except HTTPError as error:
         with error:
-            return Answer(False, f"{url} answers {error.code}", _checks(error.read(_LONGEST)))
+            return Answer(well=False, detail=f"{url} answers {error.code}", checks=_checks(error.read(_LONGEST)))
     except (URLError, OSError) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        return Answer(False, f"{url} does not answer: {reason}")
+        return Answer(well=False, detail=f"{url} does not answer: {reason}")
 
 
 def _checks(body: bytes) -> Sequence[Mapping[str, Any]]:

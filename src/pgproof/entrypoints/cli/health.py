@@ -68,7 +68,7 @@ def _ask_api(url: str, *, alive: bool) -> "Sequence[Finding]":
 
     answer = ask(f"{url.rstrip('/')}/health/{'live' if alive else 'ready'}")
     found = [
-        Finding(str(check.get("check")), Outcome(check.get("outcome")), "as the API says")
+        Finding(str(check.get("check")), Outcome(str(check.get("outcome"))), "as the API says")
         for check in answer.checks
         # What only warns there is the workers' business.
         if check.get("outcome") in set(Outcome)
