@@ -2,7 +2,7 @@
 # The image of pgproof: the command line, the API and the worker, with the PostgreSQL clients of six major versions.
 #
 #   docker build --tag pgproof .
-#   docker build --tag pgproof:demo --build-arg REQUIREMENTS=embedded .    # with an embedded server: pgproof demo
+#   docker build --tag pgproof:try --build-arg REQUIREMENTS=embedded .    # with an embedded server for restore tests
 #
 # The official image is the base of both stages: its Debian has the PostgreSQL project's own repository configured, and
 # a virtual environment needs the very interpreter that it was made with.
