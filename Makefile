@@ -3,9 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DEPLOY := $(VENV)/.deploy
+# The same versions as those that the tests run with.
+COMPILE = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	--constraint requirements/dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format bench bench-api docs reference dist sbom audit release-check requirements clean
+.PHONY: help setup demo test test-all test-deploy check format bench bench-api docs reference dist sbom audit release-check requirements clean
 
 # What only the documentation or a release needs has an environment of its own.
 DOCS    := .venv-docs
@@ -27,10 +31,19 @@ demo: $(STAMP) ## Back up, destroy, restore and compare a real data set: the who
 	$(BIN)/pgproof demo
 
 test: $(STAMP) ## Run the tests, with real PostgreSQL servers
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not deploy"
 
 test-all: $(STAMP) ## Run every test, the long ones too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not deploy"
+
+test-deploy: $(DEPLOY) ## Build and run what a deployment consists of (root, debootstrap and the network; some minutes)
+	PATH="$(CURDIR)/$(DEPLOY)/bin:$$PATH" $(BIN)/python -m pytest tests/deploy
+
+# Beside the environment and not in it: these tools are large, and nothing else needs them.
+$(DEPLOY): $(STAMP) requirements/deploy.txt
+	$(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
+	@touch $@
 
 check: $(STAMP) ## Lint, types, layers
 	$(BIN)/ruff check .
@@ -87,6 +100,10 @@ requirements: ## Compile the hash-pinned requirements anew (needs uv)
 		--group docs -o requirements/docs.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		--group release -o requirements/release.txt
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --extra embedded pyproject.toml -o requirements/embedded.txt
+	$(COMPILE) requirements/deploy.in -o requirements/deploy.txt
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) $(DOCS) $(RELEASE) site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

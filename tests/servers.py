@@ -192,7 +192,7 @@ def run_postmaster(installation: Installation, **settings: str) -> Iterator[tupl
             installation = installation.copy_below(folder)
         data = folder / "data"
         password = secrets.token_urlsafe(12)
-        _initdb(installation, account, data, password)
+        initdb(installation, account, data, password)
         postmaster = Postmaster(installation, account, data, password, {**SETTINGS, **settings})
         try:
             postmaster.start()
@@ -201,7 +201,8 @@ def run_postmaster(installation: Installation, **settings: str) -> Iterator[tupl
             postmaster.stop(signal.SIGQUIT)
 
 
-def _initdb(installation: Installation, account: Account, data: Path, password: str) -> None:
+def initdb(installation: Installation, account: Account, data: Path, password: str) -> None:
+    """Make the files of a server in which `postgres` is the superuser; its socket asks for no password."""
     secret = data.parent / "password"
     secret.write_text(password)
     account.give(secret)

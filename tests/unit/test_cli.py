@@ -41,6 +41,19 @@ def test_a_backup_tells_what_it_made_and_what_to_do_next(pgproof: CommandLine) -
     assert done.err == "dump\n"
 
 
+@pytest.mark.parametrize(
+    ("argv", "recorded"), [([], "manual_cli"), (["--trigger", "scheduled_cron"], "scheduled_cron")]
+)
+def test_a_backup_is_recorded_as_what_asked_for_it(pgproof: CommandLine, argv: list[str], recorded: str) -> None:
+    assert pgproof("backup", *argv, "--json").json["trigger_source"] == recorded
+
+
+@pytest.mark.parametrize("claimed", ["pre_restore_safety", "imported", "manual_api"])
+def test_nobody_claims_on_the_command_line_what_only_others_may_say(pgproof: CommandLine, claimed: str) -> None:
+    assert pgproof("backup", "--trigger", claimed).status == 2
+    assert pgproof.opened == 0
+
+
 def test_a_backups_json_is_the_apis(pgproof: CommandLine) -> None:
     done = pgproof("backup", "shop", "--description", "before the release", "--json")
     assert done.status == 0

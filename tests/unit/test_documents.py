@@ -41,6 +41,7 @@ GUIDES = [
     "CHANGELOG.md",
     "docs/cli.md",
     "docs/configuration.md",
+    "docs/deployment.md",
     "docs/glossary.md",
 ]
 

@@ -152,7 +152,7 @@ def open_app(settings: Settings) -> Iterator[App]:
     cleared = [*Staging(settings.staging_folder).remove_abandoned(), *scratch.remove_abandoned()]
     with ExitStack() as stack:
         tools = make_tools(settings)
-        catalog_at, embedded = _places(settings, stack)
+        catalog_at, embedded = catalog_place(settings, stack)
         prepare_catalog(catalog_at)
         secret_key = settings.secret_key or read_or_create_key(settings.home / "secret.key")
         seal = FernetSeal(secret_key)
@@ -166,11 +166,11 @@ def open_app(settings: Settings) -> Iterator[App]:
 def upgrade_catalog(settings: Settings) -> CatalogUpgrade:
     """Make the catalog, or bring it to the newest revision, and tell what was done."""
     with ExitStack() as stack:
-        catalog_at, _ = _places(settings, stack)
+        catalog_at, _ = catalog_place(settings, stack)
         return describe_upgrade(catalog_at)
 
 
-def _places(settings: Settings, stack: ExitStack) -> tuple[ConnectionInfo, ConnectionInfo | None]:
+def catalog_place(settings: Settings, stack: ExitStack) -> tuple[ConnectionInfo, ConnectionInfo | None]:
     """Where the catalog is, and the embedded server's own database where that server runs."""
     if settings.catalog_url is not None:
         return parse_url(settings.catalog_url.reveal()), None

@@ -15,6 +15,7 @@ from pgproof.entrypoints.cli import (
     demo,
     doctor,
     failures,
+    health,
     jobs,
     look,
     make,
@@ -116,6 +117,7 @@ app.add_typer(tokens.app, name="token")
 app.command("serve")(serve.serve)
 app.command("worker")(work.worker)
 app.command("doctor")(doctor.doctor)
+app.command("health")(health.health)
 app.command("demo")(demo.demo)
 
 

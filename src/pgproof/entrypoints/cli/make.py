@@ -10,7 +10,7 @@ from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.wording import in_quotes, listed
 from pgproof.entrypoints.cli import text
 from pgproof.entrypoints.cli.auditing import audited
-from pgproof.entrypoints.cli.options import AsJson, BackupId, Yes
+from pgproof.entrypoints.cli.options import AsJson, BackupId, CommandTrigger, Yes
 from pgproof.entrypoints.cli.session import Session
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ def backup(
     fingerprint: Annotated[
         FingerprintLevel | None, typer.Option(help="What a restore is compared with: none, row counts, or content.")
     ] = None,
+    trigger: Annotated[
+        CommandTrigger, typer.Option(help="Who asked for it, for the record: cron and timers say scheduled_cron.")
+    ] = CommandTrigger.MANUAL_CLI,
     as_json: AsJson = False,
 ) -> None:
     """Back up a database and read the backup back."""
@@ -67,7 +70,7 @@ def backup(
             audited(app, "backup.create", database=wanted.name) as notes,
             session.observer(app.clock, as_json=as_json) as observer,
         ):
-            taken = app.backups.back_up(wanted, options, BackupTrigger.MANUAL_CLI, observer)
+            taken = app.backups.back_up(wanted, options, BackupTrigger(trigger), observer)
             notes["subject"] = taken.id
         manifest = read_manifest(app.storage, taken)
         embedded = database is None and app.databases.is_embedded(wanted)

@@ -13,6 +13,7 @@ from pgproof.domain.wording import plain
 
 if TYPE_CHECKING:  # these are slow to import, and `--help` needs none of them
     from pgproof.bootstrap import App
+    from pgproof.services.health import HealthService
     from pgproof.services.ports import Clock, Observer
     from pgproof.settings import Settings
 
@@ -33,6 +34,12 @@ def _open_app(settings: "Settings") -> "AbstractContextManager[App]":
     return open_app(settings)
 
 
+def _open_health(settings: "Settings") -> "AbstractContextManager[HealthService]":
+    from pgproof.bootstrap.health import open_health
+
+    return open_health(settings)
+
+
 @dataclass
 class Session:
     """Streams and ways to the application; a test hands in others."""
@@ -45,6 +52,7 @@ class Session:
     ask_secret: Callable[[str, TextIO], str] = getpass.getpass
     at_work: bool = False
     debug: bool = False
+    open_health: "Callable[[Settings], AbstractContextManager[HealthService]]" = _open_health
 
     @classmethod
     def of_process(cls) -> "Session":

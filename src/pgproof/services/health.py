@@ -1,0 +1,100 @@
+"""Is anybody at work? What a healthcheck asks: the catalog alone is looked at, and nothing is changed."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from pgproof.domain.alert import AlertKind
+from pgproof.domain.errors import PgproofError
+from pgproof.domain.schedule import Schedule, next_runs
+from pgproof.domain.wording import counted
+from pgproof.services.doctor import Finding, Outcome
+from pgproof.services.ports import Clock
+from pgproof.services.ports.alerts import AlertRecords
+from pgproof.services.ports.overview import OverviewRecords, QueueState
+from pgproof.services.ports.schedules import ScheduleRecords
+
+# Schedules are looked at every few seconds; a worker that has just been started anew has this long to begin.
+STARTED_WITHIN = timedelta(minutes=5)
+# A job that failed for a passing reason waits for minutes before it is tried again.
+TAKEN_WITHIN = timedelta(minutes=30)
+
+_RESTART = "Look at the worker's log, and start it anew."
+
+
+class HealthService:
+    """Each answer is a list of findings; one that fails means: not healthy. All raise `CatalogUnreachable`."""
+
+    def __init__(
+        self, *, overview: OverviewRecords, schedules: ScheduleRecords, alerts: AlertRecords, clock: Clock
+    ) -> None:
+        self._overview = overview
+        self._schedules = schedules
+        self._alerts = alerts
+        self._clock = clock
+
+    def alive(self) -> Sequence[Finding]:
+        """Whether workers and scheduler are at work. Only what a restart of the worker would mend fails here."""
+        return [_look_at_workers(self._overview.queue_state()), *self._look_at_schedules()]
+
+    def look(self) -> Sequence[Finding]:
+        """The same, and whether jobs are taken and the last good backup of every database is on time."""
+        queue = self._overview.queue_state()
+        return [
+            _look_at_workers(queue),
+            *self._look_at_schedules(),
+            self._look_at_jobs(queue),
+            *self._look_at_alerts(),
+        ]
+
+    def _look_at_schedules(self) -> Iterator[Finding]:
+        enabled = [one for one in self._schedules.list_schedules() if one.enabled]
+        now = self._clock.now()
+        wrong = [finding for schedule in enabled if (finding := _look_at_schedule(schedule, now)) is not None]
+        if not any(finding.outcome is Outcome.FAIL for finding in wrong):
+            yield Finding("schedules", Outcome.OK, f"{counted(len(enabled), 'schedule')}, all started in time")
+        yield from wrong
+
+    def _look_at_jobs(self, queue: QueueState) -> Finding:
+        waiting, running = sum(queue.waiting.values()), sum(queue.running.values())
+        detail = f"{counted(waiting, 'job')} waiting, {running} running"
+        oldest = queue.oldest_waiting_at
+        if oldest is None or running or self._clock.now() - oldest <= TAKEN_WITHIN:
+            return Finding("jobs", Outcome.OK, detail)
+        groups = ", ".join(sorted({group for group, _ in queue.waiting}))
+        return Finding(
+            "jobs",
+            Outcome.FAIL,
+            f"{detail}, the oldest since {_said(oldest)}",
+            f"Start a worker for their groups ({groups}), or look at the log of the one that is there.",
+        )
+
+    def _look_at_alerts(self) -> Iterator[Finding]:
+        alerts = [alert for alert in self._alerts.list_alerts() if alert.is_open]
+        late = [alert for alert in alerts if alert.key.kind is AlertKind.LATE]
+        if not late:
+            yield Finding("backups", Outcome.OK, "no backup is late")
+        for alert in alerts:
+            outcome = Outcome.FAIL if alert in late else Outcome.WARN
+            yield Finding("backups" if alert in late else "alerts", outcome, alert.summary, alert.hint)
+
+
+def _look_at_workers(queue: QueueState) -> Finding:
+    if queue.workers:
+        return Finding("workers", Outcome.OK, f"{counted(queue.workers, 'worker')} at work")
+    return Finding("workers", Outcome.FAIL, "no worker gave a sign of life within a minute", _RESTART)
+
+
+def _look_at_schedule(schedule: Schedule, now: datetime) -> Finding | None:
+    try:
+        first = next_runs(schedule.cron, schedule.zone, schedule.settled_until, 1)
+    except PgproofError as error:
+        # A time zone that this machine does not know may be known where the schedules are started.
+        return Finding("schedules", Outcome.WARN, f"{schedule}: {error.detail}", error.hint)
+    if not first or now - first[0] <= STARTED_WITHIN:
+        return None
+    detail = f"{schedule} was due at {_said(first[0])}, and nobody has started it"
+    return Finding("schedules", Outcome.FAIL, detail, _RESTART)
+
+
+def _said(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")

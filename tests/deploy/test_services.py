@@ -1,0 +1,204 @@
+"""Every command, healthcheck and path that the files name, run as they say, by an ordinary user on a read-only root."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.conftest import Site
+from tests.deploy.containers import Container, Running
+from tests.deploy.files import ROOT, UNITS, Unit, compose, manifest
+from tests.deploy.roots import Image
+from tests.deploy.services import from_compose, from_manifest, from_unit
+
+pytestmark = pytest.mark.deploy
+
+PROD = compose("docker-compose.prod.yml")
+
+
+@contextmanager
+def started(container: Container, site: Site, name: str) -> Iterator[Running]:
+    with container.running(site.state / f"{name}.log") as running:
+        yield running
+
+
+def triggers(running: Running) -> list[str]:
+    """Who asked for the backups that there are, the newest first."""
+    listed = running.exec("pgproof", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    return [line.split('"')[3] for line in listed.stdout.splitlines() if '"trigger_source"' in line]
+
+
+class TestCompose:
+    @pytest.fixture
+    def services(self, image: Image, site: Site) -> Iterator[dict[str, Running]]:
+        """Both services of pgproof, healthy."""
+        with ExitStack() as stack:
+            running = {}
+            for name in ("backup-cron", "api"):
+                container = from_compose(image, site.network, PROD, name, site.state)
+                running[name] = stack.enter_context(started(container, site, name))
+            for one in running.values():
+                one.wait_until_healthy()
+            yield running
+
+    def test_both_services_are_well_and_see_the_same(self, services: dict[str, Running]) -> None:
+        for one in services.values():
+            done = one.exec("pgproof", "doctor")
+            assert done.returncode == 0, done.stdout + done.stderr
+        taken = services["api"].exec("pgproof", "backup")
+        assert taken.returncode == 0, taken.stderr
+        assert triggers(services["backup-cron"]) == ["manual_cli"]
+
+    def test_a_backup_is_proven_on_the_scratch_server(self, services: dict[str, Running]) -> None:
+        worker = services["backup-cron"]
+        for argv in (["backup"], ["restore-test", "1"], ["cleanup", "--yes"]):
+            done = worker.exec("pgproof", *argv, limit=120)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+    def test_what_is_told_to_end_ends_by_itself_and_is_missed(self, services: dict[str, Running]) -> None:
+        assert services["api"].exec("pgproof", "health").returncode == 0
+        assert services["backup-cron"].end() == 0, services["backup-cron"].log.read_text()
+        missed = services["api"].exec("pgproof", "health")
+        assert missed.returncode == 13
+        assert "no worker" in missed.stdout
+        assert services["api"].end() == 0, services["api"].log.read_text()
+
+    def test_a_worker_that_stands_still_is_unhealthy_though_its_process_is_there(
+        self, services: dict[str, Running], site: Site
+    ) -> None:
+        worker, api = services["backup-cron"], services["api"]
+        frozen = [
+            int(pid) for pid in Path(f"/proc/{worker.first_pid}/task/{worker.first_pid}/children").read_text().split()
+        ]
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            site.db.sql(
+                "pgproof", "UPDATE pgproof.procrastinate_workers SET last_heartbeat = now() - interval '2 minutes'"
+            )
+            assert worker.health().returncode == 13
+            assert api.exec("pgproof", "health", "--alive").returncode == 13
+            # Signs of life alone are not enough: somebody must start what is due.
+            site.db.sql(
+                "pgproof",
+                "UPDATE pgproof.procrastinate_workers SET last_heartbeat = now()",
+                "UPDATE pgproof.schedules SET settled_until = now() - interval '2 days'",
+            )
+            stuck = worker.health()
+            assert stuck.returncode == 13
+            assert "nobody has started it" in stuck.stdout
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+
+    def test_a_late_backup_is_unhealthy_and_no_reason_for_a_restart(
+        self, services: dict[str, Running], site: Site
+    ) -> None:
+        worker = services["backup-cron"]
+        site.db.sql(
+            "pgproof",
+            "INSERT INTO pgproof.alerts (kind, database, about, summary, hint, opened_at, told) "
+            "VALUES ('late', 'app', '', 'the last backup of app is late', '', now(), false)",
+        )
+        assert worker.exec("pgproof", "health", "--alive").returncode == 0
+        late = worker.health()
+        assert late.returncode == 13
+        assert "the last backup of app is late" in late.stdout
+
+    def test_an_api_that_does_not_answer_is_unhealthy(self, services: dict[str, Running]) -> None:
+        api = services["api"]
+        assert api.health().returncode == 0
+        assert api.exec("pgproof", "health", "--api", "http://127.0.0.1:8001").returncode == 13
+
+    def test_secrets_come_from_files_and_stand_in_no_environment(
+        self, services: dict[str, Running], site: Site
+    ) -> None:
+        secrets = [path.read_text() for path in (site.state / "secrets").iterdir()]
+        for one in services.values():
+            environment = Path(f"/proc/{one.first_pid}/environ").read_text()
+            command = Path(f"/proc/{one.first_pid}/cmdline").read_text()
+            assert not [secret for secret in secrets if secret in environment + command + one.log.read_text()]
+
+
+class TestSystemd:
+    def test_every_unit_does_what_it_is_for(self, image: Image, site: Site) -> None:
+        settings = site.state / "pgproof.env"
+        text = (ROOT / "deploy" / "systemd" / "pgproof.env").read_text()
+        settings.write_text(text.replace("BACKUP_POSTGRES_HOST=localhost", "BACKUP_POSTGRES_HOST=db"))
+        plain = replace(image, entrypoint=())
+        units = {path.name: from_unit(plain, site.network, Unit(path), settings, site.state) for path in UNITS}
+        health = units["pgproof-health.service"].command
+        address = ["/opt/pgproof/bin/pgproof", "health", "--api", "http://127.0.0.1:8000"]
+        with ExitStack() as stack:
+            for name, asked in (("pgproof-worker.service", health), ("pgproof-api.service", address)):
+                running = stack.enter_context(started(replace(units[name], healthcheck=asked), site, name))
+                running.wait_until_healthy()
+            for name in ("pgproof-backup.service", "pgproof-backup@.service", "pgproof-cleanup.service"):
+                words = [word.replace("%I", "app") for word in units[name].command]
+                done = units[name].run(*words)
+                assert done.returncode == 0, name + done.stdout + done.stderr
+            listed = units["pgproof-backup.service"].run("/opt/pgproof/bin/pgproof", "list", "--json")
+            assert listed.stdout.count('"scheduled_cron"') == 2
+        assert {path.name for path in UNITS} == {
+            "pgproof-worker.service", "pgproof-api.service", "pgproof-health.service",
+            "pgproof-backup.service", "pgproof-backup@.service", "pgproof-cleanup.service",
+        }  # fmt: skip
+
+
+class TestKubernetes:
+    def test_both_deployments_answer_their_probes(self, image: Image, site: Site) -> None:
+        with ExitStack() as stack:
+            for name in ("worker", "api"):
+                container = from_manifest(image, site.network, name, site.state)
+                (said,) = manifest("Deployment", name)["spec"]["template"]["spec"]["containers"]
+                probes = [said[probe] for probe in ("startupProbe", "livenessProbe", "readinessProbe") if probe in said]
+                commands = [
+                    probe["exec"]["command"]
+                    if "exec" in probe
+                    else ["python3", "-c", _GET, f"http://127.0.0.1:8000{probe['httpGet']['path']}"]
+                    for probe in probes
+                ]
+                running = stack.enter_context(started(replace(container, healthcheck=commands[-1]), site, name))
+                running.wait_until_healthy()
+                for command in commands:
+                    done = running.exec(*command)
+                    assert done.returncode == 0, done.stdout + done.stderr
+
+
+_GET = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5)"
+
+
+class TestCron:
+    def test_both_scripts_run_beside_the_services(self, image: Image, site: Site) -> None:
+        container = from_compose(image, site.network, PROD, "backup-cron", site.state)
+        plain = replace(
+            container,
+            image=replace(image, entrypoint=()),
+            env={**container.env, "PGPROOF_DIRECTORY": "/var/lib/pgproof"},
+            read_only_mounts={**container.read_only_mounts, "/opt/scripts": ROOT / "scripts" / "backup"},
+        )
+        for argv in (["/opt/scripts/backup-database.sh"], ["/opt/scripts/cleanup-old-backups.sh"]):
+            done = plain.run(*argv)
+            assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        log = (site.state / "volumes" / "home" / "backup.log").read_text().splitlines()
+        assert [line.split()[2] for line in log] == ["ok", "ok"]
+
+
+class TestFirstTry:
+    def test_it_serves_backs_up_and_proves_the_backup_by_itself(self, image_with_server: Image, site: Site) -> None:
+        said = compose("docker-compose.yml")
+        password = said["services"]["db"]["environment"]["POSTGRES_PASSWORD"]
+        site.db.sql("postgres", f"ALTER ROLE postgres PASSWORD '{password}'", "CREATE DATABASE shop")
+        container = from_compose(image_with_server, site.network, said, "all-in-one", site.state)
+        container = replace(container, env={**container.env, "BACKUP_SECRET_KEY": "k" * 44})
+        with started(container, site, "pgproof") as running:
+            running.wait_until_healthy()
+            for argv in (["backup"], ["list"], ["restore-test", "1"], ["health"]):
+                done = running.exec("pgproof", *argv, limit=120)
+                assert done.returncode == 0, done.stdout + done.stderr
+            assert running.end() == 0, running.log.read_text()
