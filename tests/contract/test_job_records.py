@@ -225,6 +225,16 @@ def test_unfinished_jobs_of_a_database_are_found_by_their_kinds(place: Place) ->
     assert [job.id for job in place.records.unfinished_jobs_of("shop", ONCE)] == [undo.id]
 
 
+def test_a_second_restore_of_a_database_is_not_added_until_the_first_has_ended(place: Place) -> None:
+    first = place.records.add_job(NewJob(JobKind.RESTORE, "ann", NOW, database="shop", subject_id=1))
+    for kind in (JobKind.RESTORE, JobKind.UNDO):
+        with pytest.raises(Conflict, match=f"restored already, by job {first.id}"):
+            place.records.add_job(NewJob(kind, "ann", NOW, database="shop", subject_id=2))
+    place.records.add_job(NewJob(JobKind.RESTORE, "ann", NOW, database="bakery", subject_id=3))
+    ended(place, first)
+    place.records.add_job(NewJob(JobKind.UNDO, "ann", NOW, database="shop", subject_id=2))
+
+
 def test_the_last_run_is_the_newest_that_succeeded(place: Place) -> None:
     ended(place, verify(place, 1))
     second = ended(place, verify(place, 2))

@@ -9,6 +9,7 @@ from datetime import datetime
 from pgproof.domain.backup import Backup, BackupStatus
 from pgproof.domain.errors import CatalogUnreachable, Conflict, NotFound
 from pgproof.domain.job import (
+    ONCE,
     UNFINISHED_JOBS,
     Job,
     JobKind,
@@ -16,6 +17,7 @@ from pgproof.domain.job import (
     JobStatus,
     NewJob,
     check_job_transition,
+    check_only_restore,
     lock_of,
     urgency,
 )
@@ -33,6 +35,8 @@ class MemoryJobRecords:
 
     def add_job(self, wanted: NewJob) -> Job:
         with self._answering():
+            if wanted.kind in ONCE and wanted.database is not None:
+                check_only_restore(self.unfinished_jobs_of(wanted.database, ONCE))
             job = Job(
                 id=len(self._jobs) + 1,
                 kind=wanted.kind,

@@ -1,15 +1,23 @@
 """Callers who mean harm: what they try is refused, costs us little, and stays in the audit trail."""
 
+import contextlib
 import json
-from threading import Event, Thread
+import select
+import socket
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event, Thread
 from urllib.parse import quote
 
 import pytest
 
+from pgproof.adapters.postgres.connect import parse_url
+from pgproof.bootstrap import App
 from pgproof.domain.access import Role
 from pgproof.entrypoints.http.readiness import ReadinessCache
 from pgproof.services.overview import Readiness
 from tests.http.world import Api, problem
+from tests.servers import Server
 
 # 4 bytes each and no two alike, so that nothing gets smaller by compression.
 STRANGE = "".join(chr(0x20000 + 37 * number) for number in range(1_000))
@@ -88,3 +96,52 @@ def test_no_message_takes_a_file_of_this_machine_along(api: Api) -> None:
     ):
         assert "names a file of this machine" in problem(answer, 422, "invalid_input")["detail"]
     assert api.get("/api/admin/notifications/rules").json() == {"rules": []}
+
+
+def test_of_many_restores_that_are_asked_for_at_once_one_is_made(api: Api) -> None:
+    backup, begin = api.row(), Barrier(8)
+    token = api.as_admin()
+
+    def ask(_number: int) -> int:
+        begin.wait()
+        return api.client.post(f"/api/admin/backups/restore/{backup.id}", headers=token).status_code
+
+    with ThreadPoolExecutor(8) as callers:
+        statuses = sorted(callers.map(ask, range(8)))
+    assert statuses == [202] + [409] * 7
+    assert len(api.get("/api/admin/jobs").json()["jobs"]) == 1
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_a_token_that_nests_deeper_than_anybody_reads_is_no_token(shared_api: Api, opening: str) -> None:
+    deep = b64encode((opening * (2900 // len(opening))).encode()).decode().rstrip("=")
+    for token in (f"{deep}.e30.c2ln", f"eyJhbGciOiJIUzI1NiJ9.{deep}.c2ln"):
+        answer = shared_api.get("/api/admin/backups", role=None, headers={"Authorization": f"Bearer {token}"})
+        problem(answer, 401, "not_authenticated")
+
+
+def test_a_stranger_does_not_learn_where_the_catalog_is(app: App, api: Api, server18: Server) -> None:
+    api.as_admin()
+    assert app.settings.catalog_url is not None
+    place = parse_url(app.settings.catalog_url.reveal())
+    server18.drop_database(place.dbname)
+    secrets = (place.dbname, str(place.port))
+    for answer in (
+        api.client.get("/api/admin/backups", headers={"Authorization": "Bearer pgp_guessed"}),
+        api.post("/api/auth/token", role=None, data={"username": "admin", "password": "guessed"}),
+        api.post("/api/auth/refresh", role=None, json={"refresh_token": "guessed"}),
+    ):
+        problem(answer, 503, "catalog_unreachable")
+        assert not [secret for secret in secrets if secret in answer.text.replace(answer.headers["x-request-id"], "")]
+
+
+def test_a_header_without_an_end_is_not_read_to_the_end(shared_api: Api) -> None:
+    url = shared_api.client.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=30) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Endless: ")
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 1 << 22 and not select.select([connection], [], [], 0)[0]:
+                sent += connection.send(b"x" * 65_536)
+        assert connection.recv(12) == b"HTTP/1.1 400"
+    assert sent < 1 << 22

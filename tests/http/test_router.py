@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pgproof.adapters.postgres.connect import parse_url
 from pgproof.bootstrap import App
 from pgproof.domain.database import ConnectionInfo
 from pgproof.entrypoints.router.service import Service
@@ -157,6 +158,18 @@ def test_the_host_may_give_roles(caller: Caller) -> None:
     assert "viewer" in problem(answer, 403, "not_allowed")["detail"]
     entry = caller("GET", "/api/admin/audit", params={"action": "refused"}).json()["entries"][0]
     assert (entry["actor"], entry["object"]) == ("host:eve", "DELETE /api/admin/backups/1")
+
+
+def test_whoever_may_not_is_refused_even_if_nobody_can_write_that_down(
+    tmp_path: Path, server18: Server, catalog_template: ConnectionInfo
+) -> None:
+    settings = settings_of(tmp_path, server18, catalog_template)
+    router = backup_router(dependency(USERS), settings=settings, worker=False, role=role_of)
+    with calling(host((router, "/api/admin"))) as caller:
+        viewer = caller.as_("viewer")
+        assert viewer("GET", "/api/admin/backups").status_code == 200
+        server18.drop_database(parse_url(str(settings["catalog_url"])).dbname)
+        problem(viewer("DELETE", "/api/admin/backups/1"), 403, "not_allowed")
 
 
 def test_our_errors_are_problems_and_the_hosts_are_its_own(caller: Caller) -> None:

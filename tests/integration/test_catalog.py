@@ -103,12 +103,23 @@ def test_a_password_is_never_stored_readable(catalog: PostgresCatalog, server18:
     assert b"top-secret-pass" not in rows[0][1]
 
 
-def test_another_secret_key_is_a_clear_error(catalog: PostgresCatalog, catalog_connection: ConnectionInfo) -> None:
+def test_another_secret_key_is_a_clear_error_for_whoever_needs_the_password(
+    catalog: PostgresCatalog, catalog_connection: ConnectionInfo
+) -> None:
+    catalog.add_database("open", ConnectionInfo(dbname="open"))
     catalog.add_database("shop", ConnectionInfo(dbname="shop", password=Secret("pass")))
     other = PostgresCatalog(catalog_connection, FernetSeal(Secret("another key")))
+    assert [one.name for one in other.list_databases()] == ["open", "shop"]
+    lost = other.get_database("shop")
+    assert lost.connection.password is not None
     with pytest.raises(ConfigurationError, match="cannot be opened") as caught:
-        other.get_database("shop")
+        lost.connection.password.reveal()
     assert "BACKUP_SECRET_KEY" in caught.value.hint
+    assert "database update" in caught.value.hint
+    with pytest.raises(ConfigurationError, match="cannot be opened"):
+        other.update_database(replace(lost, group="berlin"))
+    other.update_database(replace(lost, connection=ConnectionInfo(dbname="shop", password=Secret("anew"))))
+    assert other.get_database("shop").connection.password == Secret("anew")
     other.remove_database("shop")
     other.close()
 

@@ -106,6 +106,14 @@ def states(records: OverviewRecords) -> Mapping[str, DatabaseState]:
     return {state.name: state for state in records.database_states()}
 
 
+def test_the_embedded_servers_own_database_is_nobodys_worry(catalog: PostgresCatalog) -> None:
+    embedded = ConnectionInfo("postgres", "/home/socket", 5432, "postgres")
+    catalog.add_database("postgres", embedded, from_settings=True)
+    catalog.add_database("other", ConnectionInfo("postgres", "db", 5432, "app"))
+    assert set(states(OverviewRecords(catalog.transactions))) == {"other", "postgres"}
+    assert set(states(OverviewRecords(catalog.transactions, embedded))) == {"other"}
+
+
 @pytest.mark.usefixtures("filled")
 def test_every_registered_database_and_every_one_with_backups_is_there(records: OverviewRecords) -> None:
     found = records.database_states()
@@ -204,7 +212,9 @@ def test_the_metrics_are_what_the_overview_says(catalog: PostgresCatalog) -> Non
     assert told["pgproof_backups_failed", "server_unreachable", "crm"] == 1
     assert told["pgproof_restore_test_duration_seconds", "shop"] == 33.5
     assert told["pgproof_restore_duration_seconds", "shop"] == 44.5
-    assert told["pgproof_restore_test_age_seconds", "gone"] == float("inf")
+    assert ("pgproof_backup_age_seconds", "gone") not in told
+    assert ("pgproof_restore_test_age_seconds", "gone") not in told
+    assert told["pgproof_backups", "gone"] > 0
     assert told["pgproof_jobs_waiting", "near", "backup"] == 2
     assert told["pgproof_jobs_finished_total", "checksum_mismatch", "verify", "failed"] == 1
     assert told["pgproof_storage_used_bytes",] == 545

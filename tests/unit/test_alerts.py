@@ -9,8 +9,8 @@ import pytest
 
 from pgproof.domain.alert import AlertKind
 from pgproof.domain.alert_rule import AlertRule
-from pgproof.domain.errors import InvalidInput, NotFound
-from pgproof.domain.secret import Secret
+from pgproof.domain.errors import ConfigurationError, InvalidInput, NotFound
+from pgproof.domain.secret import LostSecret, Secret
 from pgproof.services.alerts import AlertService
 from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure
 from pgproof.services.storage_watch import StorageWatch
@@ -146,6 +146,18 @@ def test_who_does_not_answer_gets_it_later_and_who_has_it_gets_it_once(caplog: p
     world.minute()
     world.minute()
     assert [url for url, _, _ in world.inbox.messages] == [CHAT.reveal(), MAIL.reveal()]
+
+
+def test_a_url_that_cannot_be_opened_keeps_the_others_from_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def lost() -> str:
+        raise ConfigurationError("sealed with another key")
+
+    world = World(MAIL)
+    world.records.save_rule(AlertRule(urls=(LostSecret(lost),)))
+    world.fail("shop")
+    world.minute()
+    assert [url for url, _, _ in world.inbox.messages] == [MAIL.reveal()]
+    assert "a URL that cannot be opened" in caplog.text
 
 
 def test_who_never_answers_is_given_up_after_most_of_a_day() -> None:

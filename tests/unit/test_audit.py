@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pgproof.domain.errors import InvalidInput
-from pgproof.domain.secret import Secret
+from pgproof.domain.secret import Secret, without_url_passwords
 from pgproof.services.audit import AuditTrail
 from pgproof.services.ports.access import AuditFilter
 from tests.fakes.access import MemoryAccessRecords, SetClock
@@ -43,6 +43,30 @@ def test_nothing_secret_and_nothing_endless_is_written(
     trail: AuditTrail, given: dict[Any, Any], kept: dict[str, Any]
 ) -> None:
     assert trail.record("ann", "change", details=given).details == kept
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CREATE USER MAPPING FOR app SERVER other OPTIONS (password '{}', \"user\" 'app');",
+        "    password '{}',",
+        "    password  E'{}',",
+        "OPTIONS (aws_secret_access_key '{}')",
+        "ALTER ROLE app PASSWORD '{}';",
+        "CREATE SUBSCRIPTION s CONNECTION 'host=a password={} dbname=b' PUBLICATION p",
+        "CREATE SUBSCRIPTION s CONNECTION 'host=a password=''{} and more''' PUBLICATION p",
+    ],
+)
+def test_a_password_in_sql_that_a_tool_quotes_is_masked(said: str) -> None:
+    shown = without_url_passwords(said.format("hunter2"))
+    assert "hunter2" not in shown
+    assert "and more" not in shown
+    assert "***" in shown
+
+
+def test_what_only_speaks_of_passwords_stays_readable() -> None:
+    said = 'password authentication failed for user "app"; no password supplied'
+    assert without_url_passwords(said) == said
 
 
 def test_a_url_as_the_object_loses_its_password(trail: AuditTrail) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pgproof.domain.job import Job, JobKind, JobStatus
 from pgproof.settings import Settings
 from tests.command_line import NOW, CommandLine, Outcome
+from tests.fakes.catalog import MemoryCatalog
 from tests.unit.test_alerts import CHAT, MAIL
 from tests.unit.test_alerts import World as Alerts
 from tests.unit.test_schedules import World as Schedules
@@ -44,6 +45,7 @@ class Shell:
             schedules=self.schedules.service,
             alerts=self.alerts.service,
             audit=self.trail,
+            catalog=MemoryCatalog(),
             settled=(),
         )
 
@@ -154,6 +156,11 @@ def test_a_test_message_tells_who_has_it_and_who_has_not(pgproof: Shell) -> None
     assert "token" not in done.out + done.err
     pgproof.alerts.inbox.broken = set()
     assert pgproof("notify", "test", "json://extra").status == 0
+
+
+def test_a_check_tells_if_nobody_is_told(pgproof: Shell) -> None:
+    pgproof.alerts = Alerts()
+    assert "nobody is told of anything: set BACKUP_NOTIFY_URLS" in pgproof("notify", "check").out
 
 
 def test_what_is_wrong_is_looked_at_told_and_listed(pgproof: Shell) -> None:

@@ -126,3 +126,19 @@ def test_a_long_definition_is_shortened_where_it_is_shown() -> None:
     (found,) = differences(entry("VIEW", "v", "SELECT " + "a" * 500), HEAD)
     assert found.expected is not None
     assert len(found.expected) == 203
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "CREATE USER MAPPING FOR app SERVER other OPTIONS (\n    password 'hunter2',\n    \"user\" 'app'\n)",
+        f"CREATE USER MAPPING FOR app SERVER other OPTIONS (\n    {'a' * 180} 'x',\n    password 'hunter2'\n)",
+        "CREATE SUBSCRIPTION copy CONNECTION 'host=a password=hunter2' PUBLICATION all_tables",
+    ],
+)
+def test_a_difference_tells_no_password_of_another_server(definition: str) -> None:
+    before = {"USER MAPPING app": definition}
+    for after in ({}, {"USER MAPPING app": definition.replace("hunter2", "hunter22")}):
+        found = compare(before, after, same_version=True)
+        assert len(found.differences) == 1
+        assert "hunter" not in str(found)

@@ -182,6 +182,20 @@ def test_a_database_in_order_has_no_problems() -> None:
     assert [finding.check for finding in look_at(Databases())] == ["database", "rights"]
 
 
+def test_a_database_that_does_not_answer_is_named() -> None:
+    class Silent:
+        def check(self, name: str | None) -> DatabaseCheck:
+            raise ServerUnreachable("unable to reach server db:5432", hint="Start it.")
+
+    (found,) = doctor.look_at_database(cast("DatabaseService", Silent()), "shop")
+    assert (found.outcome, found.detail, found.hint) == (
+        Outcome.FAIL,
+        "shop: unable to reach server db:5432",
+        "Start it.",
+    )
+    assert isinstance(found.error, ServerUnreachable)
+
+
 def test_what_the_role_may_not_read_is_a_failure_with_the_statement_that_helps() -> None:
     (found,) = problems(look_at(Databases(facts=replace(FACTS, unreadable=("a", "b")))))
     assert found.outcome is Outcome.FAIL

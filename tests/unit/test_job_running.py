@@ -7,7 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from pgproof.domain.errors import Cancelled, CatalogUnreachable, DumpFailed, PrivilegeMissing, WorkerLost
+from pgproof.domain.errors import (
+    Cancelled,
+    CatalogUnreachable,
+    DumpFailed,
+    PrivilegeMissing,
+    ServerUnreachable,
+    WorkerLost,
+)
 from pgproof.domain.job import Job, JobKind, JobStatus, NewJob, RetryRules
 from pgproof.services.job_attempt import Attempt, Stop
 from pgproof.services.job_ending import LOST, Ending
@@ -30,6 +37,7 @@ class Work:
         self.does: Callable[[Attempt], Mapping[str, Any]] = lambda _attempt: {"done": True}
         self.begun: list[int] = []
         self.unsure = False
+        self.unsettled = False
 
     def do(self, attempt: Attempt, log: Observer) -> Mapping[str, Any]:
         self.begun.append(attempt.job.id)
@@ -37,6 +45,8 @@ class Work:
         return self.does(attempt)
 
     def ending(self, attempt: Attempt, error: BaseException) -> Ending:
+        if self.unsettled:
+            raise ServerUnreachable("nobody can look")
         if attempt.again(error):
             return Ending(JobStatus.QUEUED, error, handed_back=attempt.stop is Stop.SHUTDOWN)
         return Ending(JobStatus.CANCELLED if isinstance(error, Cancelled) else JobStatus.FAILED, error)
@@ -370,6 +380,22 @@ def test_a_job_that_is_unowned_for_a_moment_is_not_settled_by_the_patient(world:
         assert world.lost.settle_patiently() == []
     assert world.lost.settle_patiently() == []
     assert len(world.lost.settle_patiently()) == 1
+
+
+def test_a_job_that_its_worker_could_not_settle_tells_why_it_ended_and_not_that_the_worker_died(world: World) -> None:
+    job = world.job(JobKind.RESTORE)
+    world.work.does, world.work.unsettled = failing(DumpFailed("the server went away", hint="Look.")), True
+    waiting = world.run(job)
+    assert (waiting.status, waiting.error_message) == (JobStatus.RUNNING, "the server went away")
+    (line,) = world.lost.settle()
+    ended = world.records.get_job(job.id)
+    assert (ended.status, ended.error_code, ended.error_message) == (
+        JobStatus.FAILED,
+        DumpFailed.code,
+        "the server went away",
+    )
+    assert ended.error_details["hint"] == "Look."
+    assert "died" not in line
 
 
 def test_a_lost_job_that_cannot_be_judged_now_is_looked_at_again(world: World) -> None:

@@ -100,6 +100,15 @@ def test_a_run_is_started_once_however_often_one_looks(world: World) -> None:
     assert [world.tick_at(UNTIL_TWO + n) for n in range(4)] == [1, 0, 0, 0]
 
 
+def test_a_clock_that_was_years_ahead_for_a_moment_does_not_end_the_runs(world: World) -> None:
+    schedule = world.add("a")
+    world.tick_at(UNTIL_TWO + 1000 * DAY)
+    for seconds in (UNTIL_TWO - 1, UNTIL_TWO, UNTIL_TWO + 1, UNTIL_TWO + DAY):
+        world.tick_at(seconds)
+    due = [f"{run.due_at:%Y-%m-%d %H:%M}" for run in world.service.last_runs(schedule.id)]
+    assert due == ["2028-11-26 02:00", "2026-03-03 02:00", "2026-03-02 02:00"]
+
+
 def test_a_schedule_for_all_leaves_out_the_databases_that_have_one_of_their_own_for_that_task(world: World) -> None:
     world.add()
     world.add("b", "0 3 * * *")

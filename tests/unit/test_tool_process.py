@@ -46,6 +46,14 @@ def test_a_secret_in_the_tools_words_is_masked() -> None:
     assert lines == ["password=***"]
 
 
+def test_the_password_of_another_server_is_masked_in_a_statement_that_a_tool_quotes() -> None:
+    lines, listening = watch()
+    words = "printf '%s\\n' \"OPTIONS (password 'hunter2');\" \"CONNECTION 'host=a password=hunter2'\" >&2"
+    with start(shell(words), listening) as process:
+        process.wait()
+    assert lines == process.tail == ["OPTIONS (password '***');", "CONNECTION 'host=a password=***'"]
+
+
 def test_a_listener_that_fails_does_not_block_the_tool_and_is_not_forgotten() -> None:
     def fail(_: str) -> None:
         raise LookupError("no such line")

@@ -31,6 +31,6 @@ class FernetSeal:
         except InvalidToken as error:
             raise ConfigurationError(
                 "a stored password cannot be opened: it was sealed with another secret key, or it was altered",
-                hint="Set BACKUP_SECRET_KEY to the key of that time, or register the database anew:"
-                " pgproof database remove NAME, then pgproof database add NAME URL",
+                hint="Set BACKUP_SECRET_KEY to the key of that time, or give the password again:"
+                " pgproof database update NAME URL",
             ) from error

@@ -254,7 +254,14 @@ def _wire(
     )
     stack.enter_context(closing(parts.queue))
     watch = watch_parts(
-        settings, catalog=catalog, seal=seal, storage=storage, tools=tools, databases=databases, clock=clock
+        settings,
+        catalog=catalog,
+        seal=seal,
+        storage=storage,
+        tools=tools,
+        databases=databases,
+        embedded=embedded,
+        clock=clock,
     )
     return App(
         settings=settings,

@@ -10,6 +10,7 @@ from pgproof.adapters.catalog.overview_records import OverviewRecords
 from pgproof.adapters.catalog.schedule_records import ScheduleRecords
 from pgproof.adapters.heartbeat import HttpHeartbeat
 from pgproof.adapters.notify import AppriseNotifier
+from pgproof.domain.database import ConnectionInfo
 from pgproof.services.alerts import AlertService
 from pgproof.services.databases import DatabaseService
 from pgproof.services.overview import OverviewService
@@ -37,11 +38,12 @@ def watch_parts(
     storage: Storage,
     tools: PostgresTools,
     databases: DatabaseService,
+    embedded: ConnectionInfo | None,
     clock: Clock,
 ) -> WatchParts:
     """All of it, on one catalog."""
     records = AlertRecords(catalog.transactions, seal)
-    overview = OverviewRecords(catalog.transactions)
+    overview = OverviewRecords(catalog.transactions, embedded)
     notifier = AppriseNotifier()
     max_size = settings.max_size_gb * _GB
     return WatchParts(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pgproof.domain.fingerprint import Difference
+from pgproof.domain.secret import without_url_passwords
 from pgproof.domain.statements import pieces
 
 KIND = "definition"
@@ -107,5 +108,6 @@ def _first_difference(before: str, after: str) -> tuple[str, str]:
 
 
 def _shown(text: str) -> str:
-    line = " ".join(text.split())
+    # Before it is cut: some definitions hold passwords for other servers.
+    line = without_url_passwords(" ".join(text.split()))
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."

@@ -1,6 +1,6 @@
 """A job: queued work, and how far it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -163,6 +163,16 @@ def check_group(name: str) -> str:
             hint=f"Use 1 to {_GROUP_LIMIT} letters a to z, digits, hyphens, underscores and dots.",
         )
     return name
+
+
+def check_only_restore(unfinished: Sequence[Job]) -> None:
+    """Raise `Conflict` if there are restores or undos of a database that have not ended: one is asked for at a time."""
+    if unfinished:
+        raise Conflict(
+            f"the database {in_quotes(unfinished[0].database or '')} is to be restored already, "
+            f"by job {unfinished[0].id}",
+            hint="Wait until that has ended, or cancel it.",
+        )
 
 
 def may_be_tried_again(job: Job, error: BaseException) -> bool:

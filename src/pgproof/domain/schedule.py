@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
@@ -12,6 +12,7 @@ from pgproof.domain.cron import check_cron, runs_after, runs_until, zone_of
 from pgproof.domain.errors import InvalidInput
 
 # A schedule of every minute misses half a million runs in a year: nobody needs the exact number.
+_CLOCKS_DIFFER_BY = timedelta(hours=1)  # at most, between machines whose clocks are right
 MOST_COUNTED = 1000
 
 
@@ -80,6 +81,14 @@ class Schedule:
         times = (changed.enabled, new.cron, changed.zone)
         settled = self.settled_until if times == (self.enabled, self.cron, self.zone) else max(now, self.settled_until)
         return replace(changed, cron=new.cron, settled_until=settled)
+
+    def is_ahead(self, now: datetime) -> bool:
+        """Whether due times are settled that have not come yet: somebody's clock was ahead, and is no more."""
+        return self.settled_until > now + _CLOCKS_DIFFER_BY
+
+    def brought_back(self, now: datetime) -> "Schedule":
+        """The schedule with nothing settled that has not come yet."""
+        return replace(self, settled_until=now) if self.is_ahead(now) else self
 
     def __str__(self) -> str:
         whose = "all databases" if self.database is None else self.database

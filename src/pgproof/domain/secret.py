@@ -1,6 +1,7 @@
 """A value that must not be shown."""
 
 import re
+from collections.abc import Callable
 
 _URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/]+@", re.IGNORECASE)
 _PASSWORD_WORD = re.compile(
@@ -9,7 +10,9 @@ _PASSWORD_WORD = re.compile(
     re.IGNORECASE,
 )
 # As SQL writes it: CREATE USER MAPPING ... OPTIONS (password 'x'), ALTER ROLE ... PASSWORD 'x'.
-_PASSWORD_LITERAL = re.compile(r"(\bpassword\s+E?)'(?:[^'\\]|\\.|'')*'", re.IGNORECASE)
+_PASSWORD_LITERAL = re.compile(
+    r"(\b\w*(?:passw(?:or)?d|secret|(?:access|api|private)_key)\w*\"?\s+E?)'(?:[^'\\]|\\.|'')*'", re.IGNORECASE
+)
 
 _SHORTEST = 4
 
@@ -36,6 +39,26 @@ class Secret:
         return "Secret('***')"
 
     __str__ = __repr__
+
+
+class LostSecret(Secret):
+    """A stored secret that could not be opened. Nobody but those who need it learns of that: `reveal` opens again."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self, open_again: Callable[[], str]) -> None:
+        super().__init__("")
+        self._open = open_again
+
+    def reveal(self) -> str:
+        """What opening it gives. Raises what opening it raises."""
+        return self._open()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 def without_secrets(text: str, *secrets: Secret | None) -> str:

@@ -128,6 +128,8 @@ class Worker:
             except Exception:  # noqa: BLE001 - a defect in one of them must not end the worker
                 _log.exception("worker_task_failed", task=every.name)
             else:
+                if failing:
+                    _log.warning("worker_task_works_again", task=every.name)
                 failing = False
                 for line in done if isinstance(done, list) else ():
                     _log.warning("job_settled", job=line)

@@ -75,6 +75,10 @@ class AlertService:
         self._beat(scene.databases, found)
         return len(changes.news)
 
+    def tells_somebody(self) -> bool:
+        """Whether the settings or a rule name anybody; without that, nothing is ever sent."""
+        return self._telling.knows_somebody(self._records.list_rules())
+
     def deliver(self) -> int:
         """Send what is to be told; the number of notices that arrived. What did not is tried again later."""
         return self._telling.deliver()

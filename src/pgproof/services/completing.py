@@ -23,6 +23,8 @@ def complete(catalog: Catalog, restore: Restore, now: datetime, undo_hours: int)
         completed_at=now,
         duration_seconds=(now - (restore.started_at or now)).total_seconds(),
         undo_until=now + timedelta(hours=undo_hours) if restore.previous_database else None,
+        error_message=None,
+        error_details={},
     )
     catalog.change_backup(restore.backup_id, _restored)
     if done.safety_backup_id is not None and done.undo_until is not None:

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pgproof.domain.errors import ClientMissing, PgproofError, PrivilegeMissing
 from pgproof.domain.known_faults import client_fault
-from pgproof.domain.wording import counted, in_quotes, listed, size
-from pgproof.services.databases import DatabaseService
+from pgproof.domain.wording import counted, in_quotes, listed, plain, size
+from pgproof.services.databases import DatabaseCheck, DatabaseService
 from pgproof.services.ports import BackupFilter, Catalog, ClientTools, PostgresTools, Storage
 from pgproof.services.recovery import RecoveryService
 
@@ -98,7 +98,7 @@ def _look_at_backups(storage: Storage, catalog: Catalog, max_size: float) -> Ite
             "storage",
             Outcome.WARN,
             f"{counted(backups, 'backup')} of the catalog {'lies' if backups == 1 else 'lie'} elsewhere: {url}",
-            "Set BACKUP_DIR to an absolute path, so that it means the same folder wherever pgproof runs.",
+            "Set BACKUP_DIR to that folder. A relative path is another one in every folder where pgproof runs.",
         )
 
 
@@ -114,7 +114,20 @@ def look_at_tools(tools: PostgresTools) -> Iterator[Finding]:
 
 def look_at_database(databases: DatabaseService, name: str | None) -> Iterator[Finding]:
     """Whether a database can be backed up and restored by the role that we are there."""
-    found = databases.check(name)
+    try:
+        found = databases.check(name)
+    except PgproofError as error:
+        yield _unreachable(name, error)
+    else:
+        yield from _look_at_checked(found)
+
+
+def _unreachable(name: str | None, error: PgproofError) -> Finding:
+    finding = failed("database", error)
+    return finding if name is None else replace(finding, detail=f"{plain(name)}: {error.detail}")
+
+
+def _look_at_checked(found: DatabaseCheck) -> Iterator[Finding]:
     server, facts, tools = found.server, found.facts, found.tools
     where = f"{found.database.name}: PostgreSQL {server.version} at {found.database.connection.address}"
     tables = counted(len(facts.tables), "table")

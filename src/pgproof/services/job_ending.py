@@ -12,6 +12,8 @@ from pgproof.domain.restore import Restore, RestoreStatus
 from pgproof.services.backups import described
 
 LOST = WorkerLost("the worker that did the job died", hint="Start it again.")
+LOST_RESTORE = WorkerLost(f"{LOST.detail}; the live database is as it was", hint="Start it again.")
+LOST_UNDO = WorkerLost(f"{LOST.detail}; nothing was undone", hint="Start it again.")
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,19 @@ def ended(job: Job, ending: Ending, rules: RetryRules, now: datetime) -> Job:
     if ending.status is not JobStatus.QUEUED:
         return replace(
             job, status=ending.status, finished_at=now, result=result, queue_id=None, not_before=None,
-            **_error(ending.error),
+            **error_fields(ending.error),
         )  # fmt: skip
     attempt = job.attempt - 1 if ending.handed_back else job.attempt
     error = None if ending.handed_back else ending.error
     later = None if ending.handed_back or ending.at_once else now + rules.pause(job.attempt)
     return replace(
         job, status=JobStatus.QUEUED, attempt=attempt, not_before=later, result=result, queue_id=None,
-        started_at=None, worker=None, progress=None, **_error(error),
+        started_at=None, worker=None, progress=None, **error_fields(error),
     )  # fmt: skip
 
 
-def _error(error: BaseException | None) -> dict[str, Any]:
+def error_fields(error: BaseException | None) -> dict[str, Any]:
+    """What a job's record says of an error."""
     if error is None:
         return {"error_code": None, "error_message": None, "error_details": {}}
     code = error.code if isinstance(error, PgproofError) else "unexpected"

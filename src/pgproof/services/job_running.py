@@ -10,7 +10,7 @@ from pgproof.domain.errors import Cancelled, Conflict, PgproofError
 from pgproof.domain.job import Job, JobStatus, RetryRules
 from pgproof.services.dispatching import Dispatcher
 from pgproof.services.job_attempt import Attempt, Stop, seconds_between
-from pgproof.services.job_ending import Ending, ended
+from pgproof.services.job_ending import Ending, ended, error_fields
 from pgproof.services.job_log import JobLog
 from pgproof.services.job_news import JobNews
 from pgproof.services.job_work import JobWork
@@ -201,7 +201,13 @@ class JobRunner:
             error = raised
             if not isinstance(error, PgproofError):
                 _log.exception("job %s failed", attempt.job.id)
-        return self._patience(lambda: self._work.ending(attempt, error), self._abandoned.is_set)
+        try:
+            return self._patience(lambda: self._work.ending(attempt, error), self._abandoned.is_set)
+        except PgproofError:
+            # Recovery settles it, and is to know why it ended: the worker lives.
+            known = replace(attempt.job, result={**attempt.job.result, **attempt.noted}, **error_fields(error))
+            self._records.save_job(known, expected=JobStatus.RUNNING)
+            raise
 
     def _told(self, job: Job, ending: Ending) -> str:
         said = "" if ending.error is None else f": {ending.error}"

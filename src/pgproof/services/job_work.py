@@ -12,7 +12,16 @@ from pgproof.domain.restore_test import RestoreTest
 from pgproof.services.backups import BackupService, described
 from pgproof.services.expiry import ExpiryService
 from pgproof.services.job_attempt import Attempt, Stop
-from pgproof.services.job_ending import LOST, Ending, after_backup, after_restore, after_undo, unsettled
+from pgproof.services.job_ending import (
+    LOST,
+    LOST_RESTORE,
+    LOST_UNDO,
+    Ending,
+    after_backup,
+    after_restore,
+    after_undo,
+    unsettled,
+)
 from pgproof.services.job_options import restore_options_from_json
 from pgproof.services.ports import Catalog, Clock, JobRecords, Observer
 from pgproof.services.recovery import RecoveryService
@@ -88,9 +97,9 @@ class JobWork:
             case JobKind.BACKUP:
                 ending = self._backup_ending(job, LOST, again=again, cancelled=cancelled)
             case JobKind.RESTORE:
-                ending = self._restore_ending(job.result, LOST, cancelled=cancelled)
+                ending = self._restore_ending(job.result, LOST_RESTORE, cancelled=cancelled)
             case JobKind.UNDO:
-                ending = self._undo_ending(_subject(job), LOST)
+                ending = self._undo_ending(_subject(job), LOST_UNDO)
             case _:
                 ending = _plain_ending(LOST, again=again, cancelled=cancelled)
         return replace(ending, at_once=ending.status is JobStatus.QUEUED)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pgproof.domain.archive import check_written
 from pgproof.domain.backup import Backup, BackupOptions, BackupTrigger
 from pgproof.domain.errors import Conflict
-from pgproof.domain.job import ONCE, Job, JobKind, JobStatus, NewJob
+from pgproof.domain.job import ONCE, Job, JobKind, JobStatus, NewJob, check_only_restore
 from pgproof.domain.restore import RestoreOptions
 from pgproof.domain.wording import in_quotes
 from pgproof.services.backups import check_usable
@@ -172,12 +172,7 @@ class JobService:
         return backup
 
     def _check_unrestored(self, database: str) -> None:
-        waiting = self._records.unfinished_jobs_of(database, ONCE)
-        if waiting:
-            raise Conflict(
-                f"the database {in_quotes(database)} is to be restored already, by job {waiting[0].id}",
-                hint="Wait until that has ended, or cancel it.",
-            )
+        check_only_restore(self._records.unfinished_jobs_of(database, ONCE))
         going_on = [one for one in self._catalog.unfinished_restores() if one.database == database]
         if going_on:
             raise Conflict(

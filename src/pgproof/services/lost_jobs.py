@@ -1,6 +1,7 @@
 """Jobs whose worker died, entries that nobody works on, and jobs that have no entry any more."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pgproof.domain.errors import Conflict, PgproofError
 from pgproof.domain.job import Job, JobStatus, RetryRules
@@ -98,9 +99,10 @@ class LostJobs:
             if job.status is not JobStatus.RUNNING:
                 return "somebody else has settled it"
             ending = self._work.ending_of_lost(job)
-            done = ended(job, ending, self._rules, self._clock.now())
+            done = _with_cause(ended(job, ending, self._rules, self._clock.now()), job)
             self._records.save_job(done, expected=JobStatus.RUNNING)
-            said = f"its worker died ({job.worker}); it is {_will_be(done)}"
+            why = f"its worker died ({job.worker})" if job.error_code is None else "its worker could not settle it"
+            said = f"{why}; it is {_will_be(done)}"
             self._catalog.append_log(Lock.JOB, job_id, [said], self._clock.now())
         if job.queue_id is not None:
             self._queue.withdraw(job.queue_id)
@@ -109,6 +111,18 @@ class LostJobs:
         else:
             self._news.finished(done)
         return said
+
+
+def _with_cause(done: Job, lost: Job) -> Job:
+    """What its worker has recorded while it ran is why it ended; without that, the worker died."""
+    if done.error_code is None or lost.error_code is None:
+        return done
+    return replace(
+        done,
+        error_code=lost.error_code,
+        error_message=lost.error_message,
+        error_details=lost.error_details,
+    )
 
 
 def _will_be(job: Job) -> str:

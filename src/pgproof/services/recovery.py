@@ -143,8 +143,10 @@ class RecoveryService:
                 return "its process died after the change; the restore is complete"
             if restore.options.mode is not RestoreMode.IN_PLACE:
                 drop_shadow(self._server, database, restore)
-            self._save(restore, RestoreStatus.FAILED, **described(_LOST))
-            return "its process died before the change; the live database was not touched"
+            known = restore.error_message is not None
+            self._save(restore, RestoreStatus.FAILED, **({} if known else described(_LOST)))
+            why = "it failed" if known else "its process died"
+            return f"{why} before the change; the live database was not touched"
 
     def _settle_undo(self, restore: Restore, database: Database) -> str:
         if undone(self._server, database, restore):

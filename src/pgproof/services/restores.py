@@ -161,6 +161,16 @@ class RestoreService:
         except PgproofError as left:
             # The row stays unfinished on purpose: recovery settles it later.
             work.log.log(f"left for recovery: {left}")
+            if not taken_over:
+                self._remember(work, error)
+
+    def _remember(self, work: Work, error: BaseException) -> None:
+        """Keep why it failed for whoever settles it: this process lives."""
+        try:
+            known = replace(work.restore, **described(error))
+            self._world.catalog.save_restore(known, expected=RestoreStatus.RUNNING)
+        except PgproofError as unknown:
+            work.log.log(f"why it failed is not recorded: {unknown}")
 
     def _happened(self, work: Work) -> bool:
         return happened(self._world.server, work.database, work.restore)

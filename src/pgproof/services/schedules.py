@@ -158,7 +158,7 @@ class ScheduleService:
         if not self._in_step:
             self.follow_settings()
         now = self._clock.now()
-        schedules = self._records.list_schedules()
+        schedules = [self._in_step_with(now, schedule) for schedule in self._records.list_schedules()]
         waiting = [schedule.id for schedule in schedules if self._is_due(schedule, now)]
         if not waiting:
             return 0
@@ -183,6 +183,12 @@ class ScheduleService:
                 self._records.change_schedule(known.id, partial(Schedule.changed, now=now, cron=cron, zone=zone))
         self._make_missing()
         self._in_step = True
+
+    def _in_step_with(self, now: datetime, schedule: Schedule) -> Schedule:
+        if not schedule.is_ahead(now):
+            return schedule
+        _log.warning("%s was settled until %s: a clock was ahead, its runs go on", schedule, schedule.settled_until)
+        return self._records.change_schedule(schedule.id, partial(Schedule.brought_back, now=now))
 
     def _make_missing(self) -> None:
         there = {one.task for one in self._records.list_schedules() if one.from_settings}

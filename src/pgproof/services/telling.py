@@ -9,7 +9,7 @@ from hashlib import sha256
 from pgproof.domain.alert_rule import AlertRule, rule_for
 from pgproof.domain.alert_text import body, title, urgent
 from pgproof.domain.errors import NotificationFailed
-from pgproof.domain.secret import Secret
+from pgproof.domain.secret import LostSecret, Secret
 from pgproof.services.ports import Clock
 from pgproof.services.ports.alerts import AlertRecords, Notice, Notifier
 
@@ -42,10 +42,14 @@ class Telling:
         self._urls = tuple(urls)
         self._place = place
 
+    def knows_somebody(self, rules: Sequence[AlertRule]) -> bool:
+        """Whether there is any URL."""
+        return bool(self._urls) or any(rule.urls for rule in rules)
+
     def deliver(self) -> int:
         """Send what is due, in one message for each target; the number of notices that all their targets have now."""
         now, rules = self._clock.now(), self._records.list_rules()
-        if not self._urls and not any(rule.urls for rule in rules):
+        if not self.knows_somebody(rules):
             return 0  # another process may know whom to tell
         notices = self._records.claim_notices(now, now + _CLAIMED, _AT_ONCE)
         stale = [one for one in notices if not one.attempts and now - one.created_at > _STALE]
@@ -84,6 +88,9 @@ class Telling:
         ]
 
     def _try(self, url: Secret, heading: str, text: str, *, urgent: bool) -> Delivery:
+        if isinstance(url, LostSecret):
+            said = "it was sealed with another secret key"
+            return Delivery(shown(url), NotificationFailed(said, hint="Store it anew: pgproof notify set-rule"))
         try:
             self._notifier.send(url, heading, text, urgent=urgent)
         except NotificationFailed as error:
@@ -109,11 +116,15 @@ class Telling:
 
 def shown(url: Secret) -> str:
     """A target without its secrets, which may stand anywhere behind the scheme."""
+    if isinstance(url, LostSecret):
+        return "a URL that cannot be opened"
     return f"{url.reveal().partition('://')[0]}://***"
 
 
 def _mark(url: Secret) -> str:
     """What tells a target from another in the catalog, where the URL itself must not stand."""
+    if isinstance(url, LostSecret):
+        return "lost"
     return sha256(url.reveal().encode()).hexdigest()[:16]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from pgproof.domain.database import ConnectionInfo, Database, Server
-from pgproof.domain.errors import PostgresError
+from pgproof.domain.errors import ConfigurationError, PostgresError
 from pgproof.services.ports import PostgresServer
 
 _AT_ONCE = 8
@@ -37,5 +37,5 @@ def find_twin(
 def _who_answers(server: PostgresServer, database: Database) -> Server | None:
     try:
         return server.identify(database.connection)
-    except PostgresError:
+    except (PostgresError, ConfigurationError):  # the latter where its password cannot be opened
         return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import delete, select, text, update
@@ -12,7 +13,8 @@ from pgproof.adapters.catalog.rows import clean
 from pgproof.adapters.catalog.transactions import Records, Transactions
 from pgproof.domain.alert import Alert, AlertKey, AlertKind, Changes, News, Occasion
 from pgproof.domain.alert_rule import AlertRule
-from pgproof.domain.secret import Secret
+from pgproof.domain.errors import ConfigurationError
+from pgproof.domain.secret import LostSecret, Secret
 from pgproof.services.ports import Seal
 from pgproof.services.ports.alerts import Notice
 
@@ -131,15 +133,20 @@ class AlertRecords(Records):
             )
 
     def _to_rule(self, row: RuleRow) -> AlertRule:
-        urls = "" if row.urls_sealed is None else self._seal.open(row.urls_sealed)
         return AlertRule(
             database=row.database or None,
             kinds=frozenset(map(AlertKind, row.kinds)),
-            urls=tuple(map(Secret, urls.splitlines())),
+            urls=() if row.urls_sealed is None else self._opened(row.urls_sealed),
             late_after_hours=row.late_after_hours,
             unproven_after_days=row.unproven_after_days,
             shrunken_below=row.shrunken_below,
         )
+
+    def _opened(self, sealed: bytes) -> tuple[Secret, ...]:
+        try:
+            return tuple(map(Secret, self._seal.open(sealed).splitlines()))
+        except ConfigurationError:  # the other rules, and whom the settings name, are to be told all the same
+            return (LostSecret(partial(self._seal.open, sealed)),)
 
 
 def _by_key(alerts: Any) -> Sequence[Alert]:

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, cast, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from pgproof.adapters.catalog.found import checked_id, found
@@ -16,12 +17,23 @@ from pgproof.adapters.catalog.rows import clean
 from pgproof.adapters.catalog.transactions import Records
 from pgproof.domain.backup import Backup, BackupStatus
 from pgproof.domain.errors import Conflict
-from pgproof.domain.job import UNFINISHED_JOBS, Job, JobKind, JobProgress, JobStatus, NewJob, check_job_transition
+from pgproof.domain.job import (
+    ONCE,
+    UNFINISHED_JOBS,
+    Job,
+    JobKind,
+    JobProgress,
+    JobStatus,
+    NewJob,
+    check_job_transition,
+    check_only_restore,
+)
 from pgproof.services.ports import JobFilter, WantedBackup
 
 _UNFINISHED = JobRow.status.in_([status.value for status in UNFINISHED_JOBS])
 _QUEUED = JobRow.status == JobStatus.QUEUED.value
 _RUNNING = JobRow.status == JobStatus.RUNNING.value
+_TURNS = 1885824365  # tells the locks of those who ask for restores from others
 
 
 class JobRecords(Records):
@@ -30,6 +42,9 @@ class JobRecords(Records):
     def add_job(self, wanted: NewJob) -> Job:
         """A new queued job, which is not in the queue yet."""
         with self._transactions() as session:
+            if wanted.kind in ONCE and wanted.database is not None:
+                session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(wanted.database, _TURNS))))
+                check_only_restore(_jobs(session.scalars(_unfinished_of(wanted.database, ONCE))))
             (job,) = insert_jobs(session, [wanted])
         return job
 
@@ -92,11 +107,8 @@ class JobRecords(Records):
 
     def unfinished_jobs_of(self, database: str, kinds: Collection[JobKind]) -> Sequence[Job]:
         """Those of these kinds that wait or run for a database, the oldest first."""
-        statement = select(JobRow).where(
-            JobRow.database == clean(database), JobRow.kind.in_([kind.value for kind in kinds]), _UNFINISHED
-        )
         with self._transactions() as session:
-            return _jobs(session.scalars(statement.order_by(JobRow.id)))
+            return _jobs(session.scalars(_unfinished_of(database, kinds)))
 
     def last_run(self, kind: JobKind, database: str) -> Job | None:
         """The newest one that succeeded."""
@@ -193,6 +205,11 @@ def _cancel_pending(backup_id: int | None, now: datetime):  # type: ignore[no-un
         .where(BackupRow.id == backup_id, BackupRow.status == BackupStatus.PENDING)
         .values(status=BackupStatus.CANCELLED, completed_at=now)
     )
+
+
+def _unfinished_of(database: str, kinds: Collection[JobKind]) -> Select[Any]:
+    of_kinds = JobRow.kind.in_([kind.value for kind in kinds])
+    return select(JobRow).where(JobRow.database == clean(database), of_kinds, _UNFINISHED).order_by(JobRow.id)
 
 
 def _jobs(rows: Iterable[JobRow]) -> list[Job]:

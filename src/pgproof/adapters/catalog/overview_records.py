@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pgproof.adapters.catalog.transactions import Records
+from pgproof.adapters.catalog.transactions import Records, Transactions
+from pgproof.domain.database import ConnectionInfo
 from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure, QueueState
 
 # Each LATERAL is one look into an index: the number of databases counts, not that of backups.
@@ -17,11 +18,12 @@ _STATES = """
         SELECT database, sum(backups)::bigint AS backups, sum(bytes)::bigint AS bytes FROM pgproof.backup_counts
         WHERE status IN ('completed', 'restored') AND NOT being_deleted
         GROUP BY database
+    ), registered AS (
+        SELECT name, created_at FROM pgproof.databases WHERE (host, dbname) IS DISTINCT FROM (:host, :dbname)
     ), known AS (
-        SELECT name, created_at FROM pgproof.databases
+        SELECT name, created_at FROM registered
         UNION ALL
-        SELECT database, NULL FROM totals
-        WHERE backups > 0 AND database NOT IN (SELECT name FROM pgproof.databases)
+        SELECT database, NULL FROM totals WHERE backups > 0 AND database NOT IN (SELECT name FROM registered)
     )
     SELECT known.name, known.created_at, coalesce(totals.backups, 0) AS backups, coalesce(totals.bytes, 0) AS bytes,
            last.id AS last_id, last.completed_at AS last_at, last.duration_seconds, last.file_size, last.rows_count,
@@ -105,7 +107,14 @@ _WORKERS = "SELECT count(*) FROM pgproof.procrastinate_workers WHERE last_heartb
 
 
 class OverviewRecords(Records):
-    """See the port `OverviewRecords`."""
+    """See the port `OverviewRecords`.
+
+    The `embedded` server's own database, which a look at it registers, counts as one that nobody has registered.
+    """
+
+    def __init__(self, transactions: Transactions, embedded: ConnectionInfo | None = None) -> None:
+        super().__init__(transactions)
+        self._apart = {"host": embedded and embedded.host, "dbname": embedded and embedded.dbname}
 
     def database_states(self) -> Sequence[DatabaseState]:
         """Every database that is registered or has usable backups, by name."""
@@ -114,7 +123,7 @@ class OverviewRecords(Records):
             for row in session.execute(text(_FAILURES)):
                 failures[row.database][row.code] = row.failures
             failing = _failing_jobs(session)
-            rows = session.execute(text(_STATES)).all()
+            rows = session.execute(text(_STATES), self._apart).all()
         states = [_to_state(row, failures.get(row.name, {}), failing.get(row.name, {})) for row in rows]
         return sorted(states, key=lambda state: state.name)
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pgproof.adapters.catalog.models import BackupRow, DatabaseRow, RestoreRow
 from pgproof.domain.archive import ArchiveFormat, Compression, ObjectNames
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.errors import ConfigurationError
 from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
-from pgproof.domain.secret import Secret
+from pgproof.domain.secret import LostSecret, Secret
 from pgproof.services.ports import Seal
 
 
@@ -40,17 +42,23 @@ def connection_values(connection: ConnectionInfo, seal: Seal) -> dict[str, Any]:
 
 
 def to_database(row: DatabaseRow, seal: Seal) -> Database:
-    """A registered database. Raises `ConfigurationError` if its password cannot be opened."""
-    sealed = row.password_sealed
+    """A registered database. A password that cannot be opened is a `LostSecret`, and in nobody else's way."""
     connection = ConnectionInfo(
         dbname=row.dbname,
         host=row.host,
         port=row.port,
         user=row.username,
-        password=None if sealed is None else Secret(seal.open(sealed)),
+        password=None if row.password_sealed is None else _opened(row.password_sealed, seal),
         options=row.options,
     )
     return Database(row.id, row.name, connection, row.from_settings, row.worker_group)
+
+
+def _opened(sealed: bytes, seal: Seal) -> Secret:
+    try:
+        return Secret(seal.open(sealed))
+    except ConfigurationError:
+        return LostSecret(partial(seal.open, sealed))
 
 
 def new_backup(

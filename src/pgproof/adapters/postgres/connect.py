@@ -24,7 +24,7 @@ from pgproof.domain.errors import (
     PrivilegeMissing,
     ServerUnreachable,
 )
-from pgproof.domain.secret import Secret, without_secrets
+from pgproof.domain.secret import Secret, without_secrets, without_url_passwords
 from pgproof.domain.wording import in_quotes
 
 
@@ -173,7 +173,7 @@ def translated(connection: ConnectionInfo) -> Iterator[None]:
 
 
 def _translate(error: psycopg.Error, connection: ConnectionInfo) -> PgproofError:
-    text = without_secrets(" ".join(str(error).split()), connection.password)
+    text = without_url_passwords(without_secrets(" ".join(str(error).split()), connection.password))
     match error:
         case psycopg.errors.InsufficientPrivilege():
             return PrivilegeMissing(

@@ -15,7 +15,7 @@ from typing import IO
 
 from pgproof.adapters.postgres.group import ProcessGroup
 from pgproof.domain.errors import Cancelled, ClientMissing, ConfigurationError, TimedOut
-from pgproof.domain.secret import Secret, without_secrets
+from pgproof.domain.secret import Secret, without_secrets, without_url_passwords
 from pgproof.services.ports import Watch
 
 _CHUNK = 1 << 20
@@ -169,7 +169,8 @@ class ToolProcess:
                     return
 
     def _note(self, raw: bytes) -> None:
-        line = without_secrets(raw.decode(errors="replace").rstrip(), *self.command.secrets)
+        # Tools quote the statement that failed, and some statements hold passwords for other servers.
+        line = without_url_passwords(without_secrets(raw.decode(errors="replace").rstrip(), *self.command.secrets))
         self._tail.append(line)
         if self._deaf is None:
             self._tell(line)

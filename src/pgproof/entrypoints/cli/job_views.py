@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from pgproof.domain.job import Job, JobProgress
@@ -42,8 +42,8 @@ def listing(jobs: Sequence[Job]) -> dict[str, Any]:
     return {"jobs": [job_row(job) for job in jobs]}
 
 
-def table(jobs: Sequence[Job]) -> str:
-    """The same for people."""
+def table(jobs: Sequence[Job], zone: tzinfo) -> str:
+    """The same for people, in their time zone."""
     rows = [
         (
             str(job.id),
@@ -51,14 +51,15 @@ def table(jobs: Sequence[Job]) -> str:
             text.plain(job.database or "-"),
             job.status.value,
             f"{job.attempt}/{job.max_attempts}",
+            text.moment(job.created_at, zone),
             _so_far(job),
         )
         for job in jobs
     ]
-    return text.columns(("ID", "KIND", "DATABASE", "STATUS", "ATTEMPT", ""), rows)
+    return text.columns(("ID", "KIND", "DATABASE", "STATUS", "ATTEMPT", "ASKED FOR AT", ""), rows)
 
 
-def whole(job: Job) -> str:
+def whole(job: Job, zone: tzinfo) -> str:
     """One job for people."""
     rows = [
         ("job", f"{job.id}: {job.kind.value}{'' if job.subject_id is None else f' {job.subject_id}'}"),
@@ -68,17 +69,19 @@ def whole(job: Job) -> str:
         ("asked for by", text.plain(job.requested_by)),
         ("group", job.group),
         ("worker", text.plain(job.worker or "-")),
-        ("created", _time(job.created_at) or "-"),
-        ("started", _time(job.started_at) or "-"),
-        ("finished", _time(job.finished_at) or "-"),
+        ("asked for at", text.moment(job.created_at, zone)),
+        ("started", text.moment(job.started_at, zone)),
+        ("finished", text.moment(job.finished_at, zone)),
     ]
     if job.not_before is not None:
-        rows.append(("not before", _time(job.not_before) or "-"))
+        rows.append(("not before", text.moment(job.not_before, zone)))
     if job.unfinished and job.progress is not None:
         rows.append(("progress", told(job.progress)))
     rows += [(name.replace("_", " "), text.plain(str(value))) for name, value in job.result.items()]
     if job.error_message is not None:
         rows.append(("error", text.plain(job.error_message)))
+    if job.error_details.get("hint"):
+        rows.append(("hint", text.plain(str(job.error_details["hint"]))))
     return text.pairs(rows)
 
 

@@ -33,7 +33,8 @@ def list_jobs(
     session: Session = ctx.obj
     with session.app() as application:
         found = application.jobs.list(JobFilter(limit=limit, status=status, kind=kind, database=database))
-    session.show(job_views.listing(found), job_views.table(found) if found else "no jobs", as_json=as_json)
+        zone = application.settings.timezone
+    session.show(job_views.listing(found), job_views.table(found, zone) if found else "no jobs", as_json=as_json)
 
 
 @app.command()
@@ -44,11 +45,11 @@ def show(ctx: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
     session: Session = ctx.obj
     with session.app() as application:
         found = application.jobs.get(job_id)
-        lines = application.jobs.log(job_id)
+        lines, zone = application.jobs.log(job_id), application.settings.timezone
     log = "".join(f"\n  {text.plain(line)}" for line in lines)
     session.show(
         {**job_views.job_row(found), "log": list(lines)},
-        job_views.whole(found) + (f"\nlog:{log}" if lines else ""),
+        job_views.whole(found, zone) + (f"\nlog:{log}" if lines else ""),
         as_json=as_json,
     )
 

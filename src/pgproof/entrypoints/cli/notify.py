@@ -100,7 +100,10 @@ def check(ctx: typer.Context, *, as_json: AsJson = False) -> None:
         news = application.alerts.check()
         sent = application.alerts.deliver()
         found = len(application.alerts.list_open())
+        somebody = application.alerts.tells_somebody()
     message = f"{text.count(found, 'open alert')}, {news} new to tell; {text.count(sent, 'notice')} told"
+    if not somebody:
+        message += "\nnobody is told of anything: set BACKUP_NOTIFY_URLS, then try it: pgproof notify test"
     session.show({"open": found, "news": news, "told": sent, "message": message}, message, as_json=as_json)
 
 

@@ -5,6 +5,7 @@ its own metrics to itself. docs/monitoring.md tells what each metric means.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -42,20 +43,12 @@ class _Collector:
         yield alerts
 
     def _databases(self) -> Iterator[Metric]:
-        now = self._overview.at
-
-        def age(state: DatabaseState) -> float:
-            return NEVER if state.last is None else (now - state.last.completed_at).total_seconds()
-
-        def proof_age(state: DatabaseState) -> float:
-            return NEVER if state.proven_at is None else (now - state.proven_at).total_seconds()
-
         figures: Mapping[str, tuple[str, _Figure]] = {
             "pgproof_backup_last_success_timestamp_seconds": (
                 "When the newest usable backup was completed; 0 if there is none.",
                 lambda state: 0 if state.last is None else state.last.completed_at.timestamp(),
             ),
-            "pgproof_backup_age_seconds": ("Age of the newest usable backup; +Inf if there is none.", age),
+            "pgproof_backup_age_seconds": ("Age of the newest usable backup; +Inf if there is none.", self._age),
             "pgproof_backup_duration_seconds": (
                 "What the newest usable backup took.",
                 lambda state: None if state.last is None else state.last.seconds,
@@ -74,7 +67,10 @@ class _Collector:
                 "1 if the last backup failed, else 0.",
                 lambda state: float("backup" in state.failing),
             ),
-            "pgproof_restore_test_age_seconds": ("Age of the last restore test that passed; +Inf if none.", proof_age),
+            "pgproof_restore_test_age_seconds": (
+                "Age of the last restore test that passed; +Inf if none.",
+                self._proof_age,
+            ),
             "pgproof_restore_test_duration_seconds": (
                 "What the last restore test that passed took.",
                 lambda state: state.test_seconds,
@@ -102,6 +98,18 @@ class _Collector:
             for cause, count in sorted(state.failures.items()):
                 failures.add_metric([state.name, cause], count)
         yield failures
+
+    # Of a database that is registered no more nobody expects another backup: an age would alarm for ever.
+
+    def _age(self, state: DatabaseState) -> float | None:
+        last = None if state.last is None else state.last.completed_at
+        return None if state.known_since is None else self._since(last)
+
+    def _proof_age(self, state: DatabaseState) -> float | None:
+        return None if state.known_since is None else self._since(state.proven_at)
+
+    def _since(self, moment: datetime | None) -> float:
+        return NEVER if moment is None else (self._overview.at - moment).total_seconds()
 
     def _queue(self) -> Iterator[Metric]:
         queue = self._overview.queue

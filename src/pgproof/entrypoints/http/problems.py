@@ -18,6 +18,7 @@ from pgproof.entrypoints.http.statuses import FRAMEWORK_CODES, UNEXPECTED, statu
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER = 5  # seconds, where the catalog does not answer
 _LONGEST_LIST = 50
+_OURS = 500  # from here on a status says that the fault is not the caller's
 
 
 class FieldProblem(BaseModel):
@@ -53,7 +54,7 @@ class ProblemResponse(Response):
         super().__init__(body, status_code=problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def make_problem(status: int, code: str, detail: str, *, hint: str = "", **more: Any) -> Problem:
+def make_problem(status: int, code: str, detail: str, hint: str = "", **more: Any) -> Problem:
     """A problem of any kind."""
     return Problem(
         type=f"urn:pgproof:problem:{code}",
@@ -66,13 +67,19 @@ def make_problem(status: int, code: str, detail: str, *, hint: str = "", **more:
     )
 
 
-def answer_error(error: PgproofError, request_id: str | None, *, bearer_sent: bool = False) -> ProblemResponse:
-    """The answer for an error of ours."""
+def answer_error(
+    error: PgproofError, request_id: str | None, *, bearer_sent: bool = False, stranger: bool = False
+) -> ProblemResponse:
+    """The answer for an error of ours. A stranger does not learn what is behind us, such as where the catalog is."""
     status = status_of(type(error))
-    facts = _shown(error.facts) if status not in {401, 403, 429} else {}
-    problem = make_problem(
-        status, error.code, error.detail, hint=error.hint, request_id=request_id, facts=facts or None
-    )
+    if stranger and status >= _OURS:
+        structlog.get_logger().warning("stranger_not_served", problem=error.detail, hint=error.hint)
+        problem = make_problem(status, error.code, *_WORDS_FOR_STRANGERS, request_id=request_id)
+    else:
+        facts = _shown(error.facts) if status not in {401, 403, 429} else {}
+        problem = make_problem(
+            status, error.code, error.detail, hint=error.hint, request_id=request_id, facts=facts or None
+        )
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="pgproof"' + (', error="invalid_token"' if bearer_sent else "")
@@ -102,11 +109,17 @@ def handle_ours(request: Request, error: Exception) -> Response:
         raise error
     context = context_of(request)
     if context is not None and context.caller is not None and status_of(type(error)) == 403:
-        _audit_refusal(context, f"{request.method} {request.url.path}", error.code)
-    return answer_error(error, context.request_id if context else None, bearer_sent="authorization" in request.headers)
+        audit_refusal(context, f"{request.method} {request.url.path}", error.code)
+    return answer_error(
+        error,
+        context.request_id if context else None,
+        bearer_sent="authorization" in request.headers,
+        stranger=context is None or context.caller is None,
+    )
 
 
-def _audit_refusal(context: Context, call: str, code: str) -> None:
+def audit_refusal(context: Context, call: str, code: str) -> None:
+    """Write to the audit trail that the caller was refused, if it can be written."""
     try:
         context.audit("refused", call, outcome=code)
     except PgproofError as unwritten:
@@ -163,6 +176,10 @@ def _plain(value: Any) -> Any:
     return without_url_passwords(str(value))
 
 
+_WORDS_FOR_STRANGERS = (
+    "the service cannot work at the moment",
+    "Try again in some seconds; the log of the service has the reason under this request_id.",
+)
 _WORDS: Mapping[int, tuple[str, str]] = {
     404: ("there is nothing at this address", "/docs lists every address of the API."),
     405: ("this address does not take that method", "The header Allow names the methods that it takes."),

@@ -58,6 +58,9 @@ def make_server(app: FastAPI) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
             app,
+            # Whatever else is installed: this parser bounds what it reads of a header before anybody is known.
+            http="h11",
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

@@ -16,7 +16,13 @@ from pgproof.domain.errors import PgproofError
 from pgproof.entrypoints.http.context import context_of
 from pgproof.entrypoints.http.middleware.body_limit import BodyTooLarge, announces_too_much, counted, too_large
 from pgproof.entrypoints.http.middleware.draining import drain
-from pgproof.entrypoints.http.problems import ProblemResponse, answer_error, answer_invalid, make_problem
+from pgproof.entrypoints.http.problems import (
+    ProblemResponse,
+    answer_error,
+    answer_invalid,
+    audit_refusal,
+    make_problem,
+)
 from pgproof.entrypoints.http.statuses import status_of
 
 _NUMBER = "pgproof.request_id"
@@ -92,7 +98,7 @@ def _refuse(request: Request, error: PgproofError) -> Response:
     """The answer; that somebody was refused is in the audit trail."""
     context = context_of(request)
     if context is not None and context.caller is not None and status_of(type(error)) == 403:
-        context.audit("refused", f"{request.method} {request.url.path}", outcome=error.code)
+        audit_refusal(context, f"{request.method} {request.url.path}", error.code)
     return answer_error(error, number_of(request), bearer_sent="authorization" in request.headers)
 
 

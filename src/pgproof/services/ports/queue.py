@@ -40,7 +40,11 @@ class JobRecords(Protocol):
     """The catalog's jobs. Each method is one short transaction; all raise `CatalogUnreachable`."""
 
     def add_job(self, wanted: NewJob) -> Job:
-        """A new queued job, which is not in the queue yet."""
+        """A new queued job, which is not in the queue yet.
+
+        Raises `Conflict` for a restore or an undo while another one of its database has not ended; of several that are
+        added at once, one is.
+        """
 
     def add_backup_jobs(
         self, wanted: Sequence[WantedBackup], *, storage_url: str, now: datetime

@@ -12,7 +12,7 @@ from pgproof.entrypoints.http.problems import ProblemResponse, make_problem
 
 MOST = 1 << 20  # bytes
 # Where nobody is known yet: to read a body takes time that the event loop has for all others, too.
-MOST_OF_STRANGERS = 16 << 10
+MOST_OF_STRANGERS = 64 << 10
 _TOO_LARGE = 413
 
 

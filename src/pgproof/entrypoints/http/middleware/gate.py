@@ -44,7 +44,8 @@ class Gate:
                 principal = await run_in_threadpool(self._authenticate, bearer, address)
             except PgproofError as error:
                 await drain(receive)
-                await answer_error(error, request_id, bearer_sent=bearer is not None)(scope, receive, send)
+                answer = answer_error(error, request_id, bearer_sent=bearer is not None, stranger=True)
+                await answer(scope, receive, send)
                 return
         put_context(scope, Context(self._application, request_id, address, principal, self._waiters))
         await self._app(scope, receive, send)

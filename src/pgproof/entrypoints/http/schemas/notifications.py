@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
@@ -11,7 +10,7 @@ from pgproof.domain.alert import Alert, AlertKind
 from pgproof.domain.alert_rule import EVERYTHING, SHRUNKEN_BELOW, UNPROVEN_AFTER_DAYS, AlertRule
 from pgproof.domain.secret import Secret
 from pgproof.entrypoints.http.fields import DatabaseName, Fraction, Number, Request, Text
-from pgproof.services.telling import Delivery
+from pgproof.services.telling import Delivery, shown
 
 _Url = Annotated[Text, Field(min_length=1, max_length=2000, examples=["mailtos://user:password@example.org"])]
 _Urls = Annotated[list[_Url], Field(max_length=20)]
@@ -106,7 +105,7 @@ def rule_view(rule: AlertRule) -> RuleView:
     return RuleView(
         database=rule.database,
         kinds=sorted(rule.kinds),
-        urls=[f"{urlsplit(url.reveal()).scheme}://***" for url in rule.urls],
+        urls=[shown(url) for url in rule.urls],
         late_after_hours=rule.late_after_hours,
         unproven_after_days=rule.unproven_after_days,
         shrunken_below=rule.shrunken_below,
