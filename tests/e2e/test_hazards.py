@@ -18,6 +18,7 @@ from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import CatalogUnreachable, Conflict, PrivilegeMissing, SwapFailed
 from pgproof.domain.restore import RestoreMode, RestoreOptions, RestoreStatus, RestoreStep, shadow_name
 from pgproof.services.contents import read_manifest
+from pgproof.services.patience import impatient
 from tests.e2e.conftest import Recorder
 from tests.servers import Server, connect, to_url
 
@@ -87,24 +88,38 @@ class TestBackup:
         waiters[0].join()
         assert read_manifest(app.storage, backup).fingerprint.tables == {"public.t": 500}
 
-    @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), CatalogUnreachable("gone")])
     def test_an_interruption_after_the_last_commit_does_not_remove_a_completed_backup(
-        self, app: App, protected: Database, interruption: BaseException
+        self, app: App, protected: Database
     ) -> None:
         catalog = app.catalog
 
         def save_backup(backup: Backup, *, expected: BackupStatus) -> None:
             catalog.save_backup(backup, expected=expected)
             if backup.status is BackupStatus.COMPLETED:
-                raise interruption
+                raise KeyboardInterrupt
 
         app.backups._catalog = Delegate(catalog, save_backup=save_backup)
         wanted = app.backups.request(protected, BackupOptions(), BackupTrigger.MANUAL_CLI)
-        with pytest.raises(type(interruption)):
+        with pytest.raises(KeyboardInterrupt):
             app.backups.take(wanted.id, Recorder())
         assert catalog.get_backup(wanted.id).status is BackupStatus.COMPLETED
         app.backups._catalog = catalog
         app.backups.verify(wanted.id, Recorder())
+
+    def test_a_commit_whose_answer_is_lost_counts(self, app: App, protected: Database) -> None:
+        catalog, lost = app.catalog, [CatalogUnreachable("gone")]
+
+        def save_backup(backup: Backup, *, expected: BackupStatus) -> None:
+            catalog.save_backup(backup, expected=expected)
+            if backup.status is BackupStatus.COMPLETED and lost:
+                raise lost.pop()
+
+        app.backups._catalog = Delegate(catalog, save_backup=save_backup)
+        wanted = app.backups.request(protected, BackupOptions(), BackupTrigger.MANUAL_CLI)
+        taken = app.backups.take(wanted.id, Recorder())
+        assert lost == []
+        assert taken == catalog.get_backup(wanted.id)
+        assert taken.status is BackupStatus.COMPLETED
 
     def test_a_backup_that_lacks_only_its_record_is_completed_by_the_next_process(
         self, app: App, make_app: Callable[..., App], protected: Database
@@ -117,6 +132,7 @@ class TestBackup:
             catalog.save_backup(backup, expected=expected)
 
         app.backups._catalog = Delegate(catalog, save_backup=save_backup)
+        app.backups._patiently = impatient
         wanted = app.backups.request(protected, BackupOptions(), BackupTrigger.MANUAL_CLI)
         with pytest.raises(CatalogUnreachable):
             app.backups.take(wanted.id, Recorder())

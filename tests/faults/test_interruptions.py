@@ -28,7 +28,7 @@ FAST, IMMEDIATE = signal.SIGINT, signal.SIGQUIT
 BOTH = pytest.mark.parametrize("how", [FAST, IMMEDIATE], ids=["fast", "immediate"])
 IN_PLACE = replace(QUICK, mode=RestoreMode.IN_PLACE)
 # Some seconds of work for every tool, so that what happens in the middle does.
-BIG = "CREATE TABLE big AS SELECT i, repeat(md5(i::text), 20) AS text FROM generate_series(1, 40000) i"
+BIG = "CREATE TABLE big AS SELECT i, repeat(md5(i::text), 20) AS text FROM generate_series(1, 100000) i"
 TOOLS, OURS, ALL = "client_port = ANY (%s)", "NOT client_port = ANY (%s)", "%s::int[] IS NOT NULL"
 
 

@@ -11,7 +11,6 @@ import pytest
 from pgproof.domain.job import Job, JobKind, JobStatus
 from pgproof.settings import Settings
 from tests.command_line import NOW, CommandLine, Outcome
-from tests.fakes.catalog import MemoryCatalog
 from tests.unit.test_alerts import CHAT, MAIL
 from tests.unit.test_alerts import World as Alerts
 from tests.unit.test_schedules import World as Schedules
@@ -45,7 +44,6 @@ class Shell:
             schedules=self.schedules.service,
             alerts=self.alerts.service,
             audit=self.trail,
-            catalog=MemoryCatalog(),
             settled=(),
         )
 

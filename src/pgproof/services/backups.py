@@ -158,7 +158,8 @@ class BackupService:
                 check_ours=check_ours,
             )
             finished, _ = taking.run()
-            return self._patiently(partial(self._finish, finished, BackupStatus.COMPLETED))
+            completed = self._ended(finished, BackupStatus.COMPLETED)
+            return self._patiently(partial(self._record, completed))
         except BaseException as error:
             if again is not None and again(error):
                 self._hand_back(running, error, log)
@@ -238,17 +239,24 @@ class BackupService:
         check_usable(backup)
         return backup
 
-    def _finish(self, backup: Backup, status: BackupStatus) -> Backup:
+    def _ended(self, backup: Backup, status: BackupStatus) -> Backup:
         now = self._clock.now()
         started_at = backup.started_at or now
-        finished = replace(
+        return replace(
             backup,
             status=status,
             completed_at=now,
             duration_seconds=round((now - started_at).total_seconds()),
         )
-        self._catalog.save_backup(finished, expected=BackupStatus.RUNNING)
-        return finished
+
+    def _record(self, ended: Backup) -> Backup:
+        """Store how it ended. It may be stored already: a connection can be lost with the answer to a commit."""
+        try:
+            self._catalog.save_backup(ended, expected=BackupStatus.RUNNING)
+        except Conflict:
+            if self._catalog.get_backup(ended.id) != ended:
+                raise
+        return ended
 
     def _record_failure(self, backup: Backup, error: BaseException, log: JobLog) -> None:
         """Record first, remove after: only a row that is known to have failed has nothing to lose.
@@ -267,7 +275,7 @@ class BackupService:
 
     def _record_end(self, failed: Backup) -> None:
         try:
-            self._finish(failed, failed.status)
+            self._record(self._ended(failed, failed.status))
         except Conflict:
             # Another process took us for dead. What it removed was not all, if we stored more after that.
             if self._catalog.get_backup(failed.id).status is not BackupStatus.FAILED:

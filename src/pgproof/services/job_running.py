@@ -187,11 +187,19 @@ class JobRunner:
                 whole = replace(ending, result={**attempt.noted, **ending.result})
                 done = ended(job, whole, self._rules, self._clock.now())
                 log.log(self._told(done, ending))
-            self._patience(lambda: self._records.save_job(done, expected=JobStatus.RUNNING), self._abandoned.is_set)
+            self._patience(lambda: self._record(done), self._abandoned.is_set)
             return done
         finally:
             with self._mutex:
                 del self._attempts[job.id]
+
+    def _record(self, done: Job) -> None:
+        """Store what became of it. It may be stored already: a connection can be lost with the answer to a commit."""
+        try:
+            self._records.save_job(done, expected=JobStatus.RUNNING)
+        except Conflict:
+            if self._records.get_job(done.id) != done:
+                raise
 
     def _ending(self, attempt: Attempt, log: JobLog) -> Ending:
         try:

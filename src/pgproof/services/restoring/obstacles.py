@@ -1,6 +1,7 @@
 """What stands in the way of a restore or of an undo: found before anything is made, all of it at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import Conflict
@@ -12,6 +13,11 @@ from pgproof.services.ports import PostgresServer
 def check_swap(server: PostgresServer, live: ConnectionInfo) -> None:
     """Raise `Conflict` for whatever keeps the live database from making way for another."""
     _refuse(live, server.obstacles(live).to_renaming(live.dbname))
+
+
+def check_swap_again(server: PostgresServer, live: ConnectionInfo) -> None:
+    """The same right before the swap. Sessions come and go, and the swap itself waits for them."""
+    _refuse(live, replace(server.obstacles(live), sessions=()).to_renaming(live.dbname))
 
 
 def check_replacing(server: PostgresServer, live: ConnectionInfo, tables: frozenset[str] | None) -> None:

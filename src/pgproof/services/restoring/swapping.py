@@ -9,7 +9,7 @@ from pgproof.domain.restore import FAILED_LOAD, RestoreStep
 from pgproof.services.completing import drop_shadow, happened
 from pgproof.services.restoring import loading
 from pgproof.services.restoring.clashes import may_be_a_clash
-from pgproof.services.restoring.obstacles import check_swap
+from pgproof.services.restoring.obstacles import check_swap_again
 from pgproof.services.restoring.preflight import Plan
 from pgproof.services.restoring.work import Work
 
@@ -79,7 +79,7 @@ def swap_in(work: Work) -> None:
     """The switch. Raises `SwapFailed` only if the renames are known not to have happened."""
     if work.restore.previous_database is not None:
         # Looked at before the load as well, but that may have been hours ago.
-        check_swap(work.world.server, work.live)
+        check_swap_again(work.world.server, work.live)
     work.begin(RestoreStep.SWAP)
     try:
         seconds = work.world.server.swap(
