@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -306,6 +307,7 @@ class TestImport:
 class TestRebuild:
     def lose_the_catalog(self, pgproof: CommandLine) -> None:
         pgproof.environ["BACKUP_CATALOG_URL"] = to_url(pgproof.server.create_database())
+        time.sleep(1)  # the next backup may have the same number: its folder is told apart by the second
 
     def test_every_backup_comes_back_with_its_number_and_restores(self, pgproof: CommandLine) -> None:
         for form in ("custom", "directory"):
