@@ -41,8 +41,9 @@ class Ready(BaseModel):
     checks: list[Check]
 
 
+# Not in a thread of the pool: when all of those are busy, the process still lives.
 @health.get("/live")
-def get_live(_context: Anybody) -> Live:
+async def get_live(_context: Anybody) -> Live:
     """Whether the process answers at all; nothing else is looked at."""
     return Live()
 
