@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pgproof.scripting import Pgproof as Pgproof
-    from pgproof.scripting import open as open  # noqa: A004
+    from pgproof.scripting import open as open  # noqa: A004 - the name promised to scripts
 
 __version__ = "0.1.0"
 

@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 
-def open(environ: Mapping[str, str] | None = None, **settings: Unpack[SettingValues]) -> Pgproof:  # noqa: A001
+def open(environ: Mapping[str, str] | None = None, **settings: Unpack[SettingValues]) -> Pgproof:  # noqa: A001 - as `gzip.open`
     """Open pgproof: its catalog, its storage, its tools.
 
     Settings by name win over `environ` (default: the process's environment) and over `.env` of the current folder.

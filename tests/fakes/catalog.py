@@ -13,12 +13,9 @@ from pgproof.domain.database import DEFAULT_GROUP, ConnectionInfo, Database
 from pgproof.domain.errors import CatalogUnreachable, Conflict, NotFound, WorkerLost
 from pgproof.domain.restore import (
     Restore,
-    RestoreMode,
     RestoreOptions,
     RestoreStatus,
-    RestoreStep,
-    previous_name,
-    shadow_name,
+    new_restore,
 )
 from pgproof.domain.restore_test import RestoreTest, RestoreTestStatus, RestoreTestStep
 from pgproof.domain.wording import in_quotes
@@ -189,19 +186,7 @@ class MemoryCatalog:
     def create_restore(self, backup: Backup, dbname: str, options: RestoreOptions, now: datetime) -> Restore:
         with self._answering():
             new_id = self._next_id()
-            restore = Restore(
-                id=new_id,
-                backup_id=self.get_backup(backup.id).id,
-                database=backup.database,
-                options=options,
-                status=RestoreStatus.RUNNING,
-                step=RestoreStep.PREFLIGHT,
-                created_at=now,
-                dbname=dbname,
-                shadow_database=shadow_name(dbname, new_id),
-                previous_database=previous_name(dbname, new_id) if options.mode is RestoreMode.SWAP else None,
-                started_at=now,
-            )
+            restore = new_restore(new_id, self.get_backup(backup.id), dbname, options, now)
             self._restores[new_id] = restore
             return restore
 

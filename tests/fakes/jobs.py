@@ -37,19 +37,7 @@ class MemoryJobRecords:
         with self._answering():
             if wanted.kind in ONCE and wanted.database is not None:
                 check_only_restore(self.unfinished_jobs_of(wanted.database, ONCE))
-            job = Job(
-                id=len(self._jobs) + 1,
-                kind=wanted.kind,
-                status=JobStatus.QUEUED,
-                group=wanted.group,
-                requested_by=wanted.requested_by,
-                created_at=wanted.created_at,
-                database=wanted.database,
-                subject_id=wanted.subject_id,
-                options=wanted.options,
-                max_attempts=wanted.max_attempts,
-                schedule_id=wanted.schedule_id,
-            )
+            job = wanted.queued(len(self._jobs) + 1)
             self._jobs[job.id] = job
             return job
 
@@ -63,17 +51,7 @@ class MemoryJobRecords:
         backup = self._catalog.create_backup(
             one.database, storage_url=storage_url, options=one.options, trigger=one.trigger, now=now
         )
-        new = NewJob(
-            kind=JobKind.BACKUP,
-            requested_by=one.requested_by,
-            created_at=now,
-            group=one.group,
-            database=one.database,
-            subject_id=backup.id,
-            options={"parallel_jobs": one.options.parallel_jobs},
-            schedule_id=one.schedule_id,
-        )
-        return backup, self.add_job(new)
+        return backup, self.add_job(one.job_for(backup))
 
     def get_job(self, job_id: int) -> Job:
         with self._answering():

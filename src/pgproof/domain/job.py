@@ -131,6 +131,22 @@ class NewJob:
         """How often such a job may be tried."""
         return _ATTEMPTS.get(self.kind, 1)
 
+    def queued(self, number: int) -> Job:
+        """The job as it begins, with the number that the catalog gives it."""
+        return Job(
+            id=number,
+            kind=self.kind,
+            status=JobStatus.QUEUED,
+            group=self.group,
+            requested_by=self.requested_by,
+            created_at=self.created_at,
+            database=self.database,
+            subject_id=self.subject_id,
+            options=self.options,
+            max_attempts=self.max_attempts,
+            schedule_id=self.schedule_id,
+        )
+
 
 @dataclass(frozen=True)
 class RetryRules:

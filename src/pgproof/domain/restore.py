@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from pgproof.domain.archive import check_jobs
+from pgproof.domain.backup import Backup
 from pgproof.domain.errors import InvalidInput
 
 # Beside the steps, in the timings of a restore: the seconds of a load whose jobs got into each other's way.
@@ -155,3 +156,20 @@ def previous_name(database: str, restore_id: int) -> str:
 def _with_suffix(database: str, suffix: str) -> str:
     room = _IDENTIFIER_BYTES - len(suffix.encode())
     return database.encode()[:room].decode(errors="ignore") + suffix
+
+
+def new_restore(number: int, backup: Backup, dbname: str, options: RestoreOptions, now: datetime) -> Restore:
+    """A restore as it begins, with the number that the catalog gives it. Only a swap keeps a previous database."""
+    return Restore(
+        id=number,
+        backup_id=backup.id,
+        database=backup.database,
+        options=options,
+        status=RestoreStatus.RUNNING,
+        step=RestoreStep.PREFLIGHT,
+        created_at=now,
+        dbname=dbname,
+        shadow_database=shadow_name(dbname, number),
+        previous_database=previous_name(dbname, number) if options.mode is RestoreMode.SWAP else None,
+        started_at=now,
+    )

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, cast, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, TableValuedAlias, Update, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from pgproof.adapters.catalog.found import checked_id, found
@@ -199,7 +199,7 @@ class JobRecords(Records):
             return frozenset(session.scalars(statement))
 
 
-def _cancel_pending(backup_id: int | None, now: datetime):  # type: ignore[no-untyped-def]
+def _cancel_pending(backup_id: int | None, now: datetime) -> Update:
     return (
         update(BackupRow)
         .where(BackupRow.id == backup_id, BackupRow.status == BackupStatus.PENDING)
@@ -216,7 +216,7 @@ def _jobs(rows: Iterable[JobRow]) -> list[Job]:
     return [to_job(row) for row in rows]
 
 
-def _pairs(entries: Mapping[int, int]):  # type: ignore[no-untyped-def]
+def _pairs(entries: Mapping[int, int]) -> TableValuedAlias:
     """Numbers of jobs and of entries, as a table."""
     numbers = func.unnest(list(entries), list(entries.values())).table_valued("job_id", "entry_id")
     return numbers.render_derived()

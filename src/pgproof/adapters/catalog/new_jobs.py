@@ -12,7 +12,7 @@ from pgproof.adapters.catalog.job_rows import job_values
 from pgproof.adapters.catalog.models import BackupRow
 from pgproof.adapters.catalog.rows import backup_values, new_backup
 from pgproof.domain.backup import Backup
-from pgproof.domain.job import Job, JobKind, JobStatus, NewJob
+from pgproof.domain.job import Job, NewJob
 from pgproof.services.ports import WantedBackup
 
 
@@ -34,34 +34,12 @@ def insert_backup_jobs(
         # Looked up, since the user may have been removed a moment ago.
         asker = select(UserRow.id).where(UserRow.id == one.user_id).scalar_subquery()
         session.add(BackupRow(id=backup.id, created_by_id=asker, **backup_values(backup)))
-        new = NewJob(
-            kind=JobKind.BACKUP,
-            requested_by=one.requested_by,
-            created_at=now,
-            group=one.group,
-            database=one.database,
-            subject_id=backup.id,
-            options={"parallel_jobs": one.options.parallel_jobs},
-            schedule_id=one.schedule_id,
-        )
-        made.append((backup, _insert(session, job_id, new)))
+        made.append((backup, _insert(session, job_id, one.job_for(backup))))
     return made
 
 
 def _insert(session: Session, number: int, wanted: NewJob) -> Job:
-    job = Job(
-        id=number,
-        kind=wanted.kind,
-        status=JobStatus.QUEUED,
-        group=wanted.group,
-        requested_by=wanted.requested_by,
-        created_at=wanted.created_at,
-        database=wanted.database,
-        subject_id=wanted.subject_id,
-        options=wanted.options,
-        max_attempts=wanted.max_attempts,
-        schedule_id=wanted.schedule_id,
-    )
+    job = wanted.queued(number)
     session.add(JobRow(id=job.id, **job_values(job)))
     return job
 

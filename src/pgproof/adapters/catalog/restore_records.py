@@ -13,12 +13,9 @@ from pgproof.domain.backup import Backup
 from pgproof.domain.errors import Conflict
 from pgproof.domain.restore import (
     Restore,
-    RestoreMode,
     RestoreOptions,
     RestoreStatus,
-    RestoreStep,
-    previous_name,
-    shadow_name,
+    new_restore,
 )
 from pgproof.services.ports import Position
 
@@ -34,19 +31,7 @@ class RestoreRecords(Records):
         with self._transactions() as session:
             found(session, BackupRow, backup.id)
             new_id = session.scalars(select(func.nextval("pgproof.restore_jobs_id_seq"))).one()
-            restore = Restore(
-                id=new_id,
-                backup_id=backup.id,
-                database=backup.database,
-                options=options,
-                status=RestoreStatus.RUNNING,
-                step=RestoreStep.PREFLIGHT,
-                created_at=now,
-                dbname=dbname,
-                shadow_database=shadow_name(dbname, new_id),
-                previous_database=previous_name(dbname, new_id) if options.mode is RestoreMode.SWAP else None,
-                started_at=now,
-            )
+            restore = new_restore(new_id, backup, dbname, options, now)
             session.add(RestoreRow(id=new_id, **restore_values(restore)))
         return restore
 

@@ -35,6 +35,19 @@ class WantedBackup:
     schedule_id: int | None = None
     user_id: int | None = None
 
+    def job_for(self, backup: Backup) -> NewJob:
+        """The job that takes the pending backup."""
+        return NewJob(
+            kind=JobKind.BACKUP,
+            requested_by=self.requested_by,
+            created_at=backup.created_at,
+            group=self.group,
+            database=self.database,
+            subject_id=backup.id,
+            options={"parallel_jobs": self.options.parallel_jobs},
+            schedule_id=self.schedule_id,
+        )
+
 
 class JobRecords(Protocol):
     """The catalog's jobs. Each method is one short transaction; all raise `CatalogUnreachable`."""
