@@ -137,3 +137,16 @@ def test_the_other_lists_come_in_pages_too(api: Api) -> None:
         ids = [one[key] for one in first[name] + second[name]]
         assert ids == sorted(ids, reverse=True)
         assert len(set(ids)) == len(ids) >= 3
+
+
+@pytest.mark.parametrize("moment", ["0.5", "1900000000", "2026-03-01", "2026-03-01T12:30:00", "yesterday", ""])
+def test_a_time_in_a_url_is_written_in_full(shared_api: Api, moment: str) -> None:
+    problem(shared_api.get("/api/admin/audit", params={"until": moment}), 422, "invalid_input")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["2026-03-01T12:30:00Z", "2026-03-01t12:30:00.25z", "2026-03-01 12:30:00+02:00", "2026-03-01T12:30:00-08:00"],
+)
+def test_a_time_in_a_url_may_be_of_any_zone(shared_api: Api, moment: str) -> None:
+    assert shared_api.get("/api/admin/audit", params={"until": moment}).json()["entries"] == []

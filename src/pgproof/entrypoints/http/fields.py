@@ -24,6 +24,7 @@ from pgproof.domain.archive import WRITTEN, ArchiveFormat
 LARGEST_ID = 2**63 - 1
 _MOST_FIELDS = 100
 _DIGITS = re.compile(r"[0-9]{1,19}")
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 class Request(BaseModel):
@@ -54,10 +55,10 @@ def _word(value: Any) -> Any:
     return value
 
 
-def _text(value: Any) -> Any:
-    """A time is written as text: a number could be seconds or milliseconds."""
-    if not isinstance(value, str):
-        raise ValueError("Input should be a time such as 2026-03-01T12:30:00Z")  # noqa: TRY004 - pydantic wants it
+def _date_time(value: Any) -> Any:
+    """RFC 3339, 5.6. A number, also one in a URL, could be seconds or milliseconds."""
+    if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
+        raise ValueError("Input should be a time such as 2026-03-01T12:30:00Z")
     return value
 
 
@@ -102,6 +103,6 @@ WrittenFormat = Annotated[
     ArchiveFormat, BeforeValidator(_written), WithJsonSchema({"type": "string", "enum": list(WRITTEN)})
 ]
 DatabaseName = Annotated[Name, AfterValidator(_no_url)]
-Moment = Annotated[AwareDatetime, BeforeValidator(_text)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_date_time)]
 Limit = Annotated[UrlNumber, Field(ge=1, le=1000, description="How many at most.")]
 Cursor = Annotated[str, Field(max_length=200, description="`next_cursor` of the answer before.")]
