@@ -81,7 +81,9 @@ def watch(app: App, injector: Injector) -> None:
     """Put the hook between every service of an application and its ports."""
     ports = {id(getattr(app, name)): name for name in ("catalog", "storage", "server", "tools")}
     ports[id(vars(app.restore_tests)["_scratch"])] = "scratch"
-    for service in (app.databases, app.backups, app.restores, app.restore_tests, app.recovery, app.expiry):
+    restoring = (app.restores, app.restore_tests)
+    cataloguing = (app.rebuilding, app.importing)
+    for service in (app.databases, app.backups, *restoring, app.recovery, app.expiry, *cataloguing):
         for attribute, value in list(vars(service).items()):
             setattr(service, attribute, _hooked(value, ports, injector))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 
 from pgproof.bootstrap import App, open_app
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
@@ -19,8 +20,8 @@ from pgproof.domain.restore_test import RestoreTestOutcome, RestoreTestStatus
 from pgproof.services.ports import BackupFilter, Observer
 from pgproof.settings import load_settings
 from tests.e2e.conftest import Recorder
-from tests.faults.zygote import LOST, QUICK
-from tests.servers import Server
+from tests.faults.zygote import DUMP, LOST, QUICK
+from tests.servers import Server, to_url
 
 # The mark of the rows in t, how many, how many marks, and whether the table is there that no backup has.
 OLD, NEW = ("old", 10, 1, True), ("new", 1000, 1, False)
@@ -107,6 +108,10 @@ class Stage:
             if self.backup_id is None or self.worked_on in WITH_A_NEW_BACKUP:
                 self.set_content(*NEW)
                 self.backup_id = self.back_up(app, Recorder()).id
+            if self.worked_on == "import":
+                self.dump_by_hand(*NEW)
+            if self.worked_on == "rebuild":
+                self.forget_row(self.backup_id)
             self.set_content(*OLD)
             if self.operation == "cleanup":
                 app.restores.restore(self.backup_id, QUICK, Recorder())
@@ -116,10 +121,26 @@ class Stage:
                 return app.restores.restore(self.backup_id, QUICK, Recorder()).id
             return self.backup_id
 
+    def dump_by_hand(self, *content: Any) -> None:
+        """A dump as somebody makes it who does not use pgproof yet."""
+        self.set_content(*content)
+        place = to_url(self.server.connection.to_database(self.dbname))
+        path = Path(self.settings["BACKUP_HOME"]) / DUMP
+        tool = self.server.bin / "pg_dump"
+        subprocess.run([tool, "--format=custom", f"--file={path}", f"--dbname={place}"], check=True)
+
+    def forget_row(self, backup_id: int) -> None:
+        """Lose what the catalog knows of a backup, as with a catalog that was lost."""
+        with psycopg.connect(self.settings["BACKUP_CATALOG_URL"]) as catalog:
+            catalog.execute("DELETE FROM pgproof.backup_jobs WHERE id = %s", [backup_id])
+
     def check(self, point: str) -> None:
         """Settle, then hold everything to the sentence of the kill matrix. `point` is where the process died."""
         where = f"{self.operation}, {point}"
         with self.app() as app:
+            if self.operation == "rebuild":
+                app.rebuilding.rebuild()
+                assert [one.usable for one in app.catalog.present_backups()] == [True], f"{where}: not found again"
             restores = app.catalog.list_restores(limit=ALL)
             names = set(app.server.list_databases(self.server.connection))
             assert self.content(self.dbname) in self._allowed(), f"{where}: neither old nor new"

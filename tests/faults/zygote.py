@@ -19,6 +19,7 @@ from pgproof.services.ports import Progress
 from pgproof.settings import load_settings
 from tests.faults.injector import Injector, watch
 
+DUMP = "somebody-elses.dump"
 QUICK = RestoreOptions(create_safety_backup=False)
 # What each recovery finds: an operation that was killed, and where.
 LOST = {
@@ -26,6 +27,7 @@ LOST = {
     "recovery of a swap": ("swap", "after tools.restore"),
     "recovery after the renames": ("swap", "after server.swap"),
     "recovery of an undo": ("undo", "after server.swap"),
+    "recovery of an import": ("import", "after storage.put"),
     "recovery of a deletion": ("delete", "after storage.delete"),
     "recovery of a restore test": ("named restore test", "after tools.restore"),
 }
@@ -62,6 +64,10 @@ def try_restore(app: App, number: int) -> None:
     app.restore_tests.test(number, Nobody())
 
 
+def bring_in(app: App, _: int) -> None:
+    app.importing.bring_in(app.settings.home / DUMP, app.databases.resolve("shop"), Nobody())
+
+
 IN_PLACE = replace(QUICK, mode=RestoreMode.IN_PLACE)
 OPERATIONS: Mapping[str, Callable[[App, int], object]] = {
     "backup": back_up,
@@ -77,6 +83,8 @@ OPERATIONS: Mapping[str, Callable[[App, int], object]] = {
     "named restore test": try_restore,
     "delete": lambda app, number: app.backups.delete(number),
     "cleanup": clean_up,
+    "import": bring_in,
+    "rebuild": lambda app, _: app.rebuilding.rebuild(),
     **{name: lambda app, _: app.recovery.settle() for name in LOST},
 }
 

@@ -10,6 +10,7 @@ import pytest
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger, tombstone
 from pgproof.domain.errors import ConfigurationError, Conflict, StorageDenied, StorageError
 from pgproof.services.backups import check_usable
+from pgproof.services.claiming import Claim
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import delete_backup, finish_deletion
 from pgproof.services.ports import Lock, PostgresServer, ScratchServer
@@ -285,7 +286,7 @@ def test_what_a_failed_backup_has_stored_is_remembered_until_it_is_gone(catalog:
     storage = HoardingStorage()
     backup = running(catalog, storage)
     (line,) = [line for line in recovery(catalog, storage).settle() if "cannot be settled now" in line][:1]
-    assert "still lists 5 objects" in line
+    assert "still lists 6 objects" in line
     row = catalog.get_backup(backup.id)
     assert (row.status, row.being_deleted) == (BackupStatus.FAILED, True)
     emptied = MemoryStorage(storage.url)
@@ -308,6 +309,7 @@ def running(catalog: MemoryCatalog, storage: MemoryStorage) -> Backup:
     pending = catalog.create_backup(
         "shop", storage_url=storage.url, options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI, now=NOW
     )
+    Claim.of(catalog, storage, pending).make()
     for name in (*NAMES, pending.filename):
         storage.put(f"{pending.folder}/{name}", [b"content"])
     return catalog.change_backup(pending.id, lambda one: replace(one, status=BackupStatus.RUNNING))

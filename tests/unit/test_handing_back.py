@@ -6,6 +6,7 @@ import pytest
 
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.errors import CatalogUnreachable, Conflict, StorageUnreachable
+from pgproof.services.claiming import Claim
 from pgproof.services.handing_back import hand_back
 from pgproof.services.patience import Patience, impatient
 from tests.command_line import NOW, FakeClock
@@ -23,6 +24,7 @@ def running(catalog: MemoryCatalog, storage: MemoryStorage) -> Backup:
         "shop", storage_url=storage.url, options=BackupOptions(), trigger=BackupTrigger.MANUAL_API, now=NOW
     )
     with begun as backup:
+        Claim.of(catalog, storage, backup).make()
         storage.put(f"{backup.folder}/{backup.filename}", [b"half a dump"])
     return backup
 

@@ -123,8 +123,8 @@ def test_what_is_no_manifest_is_an_error_with_a_hint(text: str) -> None:
 
 
 PARTS = json.loads(MANIFEST.render()).keys() - {"format_version", "product"}
-OPTIONAL = {"imported_from", "trigger", "table_oids", "excluded_data", "unrestorable"}
-NULLABLE = {"imported_from", "trigger"}
+OPTIONAL = {"imported_from", "installation", "trigger", "table_oids", "excluded_data", "unrestorable"}
+NULLABLE = {"imported_from", "installation", "trigger"}
 
 
 @pytest.mark.parametrize("key", sorted(PARTS - OPTIONAL))
@@ -154,6 +154,6 @@ def test_what_may_be_unknown_must_have_its_shape_where_it_is_known(key: str) -> 
 
 
 def test_who_asked_and_where_it_came_from_are_read_back() -> None:
-    known = replace(MANIFEST, trigger=BackupTrigger.SCHEDULED_CRON, imported_from="old.dump")
+    known = replace(MANIFEST, trigger=BackupTrigger.SCHEDULED_CRON, imported_from="old.dump", installation="an-id")
     assert Manifest.parse(known.render()) == known
     assert (MANIFEST.comparable, known.comparable) == (True, False)

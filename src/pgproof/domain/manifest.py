@@ -38,7 +38,7 @@ class Manifest:
     `unrestorable` is what the archive holds and PostgreSQL does not bring back from any: a whole restore fails at it.
     `trigger` is who asked for the backup, where that is known. `imported_from` is the name of the dump that became
     this backup without having been taken by pgproof: then nobody knows what the database held, and its owner is not
-    known.
+    known. `installation` tells whose catalog gave the backup its name.
     """
 
     product_version: str
@@ -62,6 +62,7 @@ class Manifest:
     unrestorable: tuple[str, ...] = ()
     trigger: BackupTrigger | None = None
     imported_from: str | None = None
+    installation: str | None = None
 
     @property
     def comparable(self) -> bool:
@@ -134,6 +135,7 @@ class Manifest:
             unrestorable=tuple(_text(name) for name in body.get("unrestorable", ())),
             trigger=None if body.get("trigger") is None else BackupTrigger(body["trigger"]),
             imported_from=None if body.get("imported_from") is None else _text(body["imported_from"]),
+            installation=None if body.get("installation") is None else _text(body["installation"]),
         )
 
 

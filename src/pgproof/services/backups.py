@@ -22,6 +22,7 @@ from pgproof.domain.manifest import Manifest
 from pgproof.domain.table_of_contents import TableOfContents
 from pgproof.domain.wording import counted
 from pgproof.services import contents
+from pgproof.services.claiming import Claim
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import delete_backup, remove_remains
 from pgproof.services.handing_back import hand_back
@@ -156,6 +157,7 @@ class BackupService:
                 log=log,
                 cancelled=cancelled,
                 check_ours=check_ours,
+                claim=Claim.of(self._catalog, self._storage, running),
             )
             finished, _ = taking.run()
             completed = self._ended(finished, BackupStatus.COMPLETED)

@@ -10,12 +10,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from pgproof.domain.archive import MANIFEST
-from pgproof.domain.backup import GONE, Backup, BackupStatus, tombstone
-from pgproof.domain.errors import ConfigurationError, Conflict, ObjectMissing, StorageError
-from pgproof.domain.wording import counted
+from pgproof.domain.backup import GONE, USABLE, Backup, BackupStatus, tombstone
+from pgproof.domain.errors import ConfigurationError, Conflict, ObjectMissing
+from pgproof.services.claiming import Claim
 from pgproof.services.ports import Catalog, Lock, Storage
-
-_NAMED = 5
+from pgproof.services.removing import remove_objects
 
 
 def delete_backup(
@@ -58,22 +57,6 @@ def finish_deletion(catalog: Catalog, storage: Storage, backup_id: int) -> Backu
         return remove_remains(catalog, storage, doomed)
 
 
-def remove_objects(storage: Storage, folder: str) -> None:
-    """Remove all that a backup's folder holds, the manifest first, and see that nothing is left."""
-    prefix = f"{folder}/"
-    manifest = f"{prefix}{MANIFEST}"
-    for key in sorted((item.key for item in storage.list(prefix)), key=lambda key: key != manifest):
-        storage.delete(key)
-    storage.discard_unfinished(prefix)
-    left = [item.key for item in storage.list(prefix)]
-    if left:
-        raise StorageError(
-            f"{storage.url} still lists {counted(len(left), 'object')} of {folder} after they were deleted",
-            hint="See whether it keeps deleted objects (versions, object lock), then run: pgproof cleanup",
-            facts={"objects": left[:_NAMED]},
-        )
-
-
 def lies_here(storage: Storage, backup: Backup) -> bool:
     """Whether a backup lies in this storage: because it was stored here, or because it was moved here whole."""
     if backup.storage_url == storage.url:
@@ -95,8 +78,14 @@ def check_here(storage: Storage, backup: Backup) -> None:
 
 
 def remove_remains(catalog: Catalog, storage: Storage, doomed: Backup) -> Backup:
-    """Remove what is stored of a backup that we own and that is being deleted, then record that it is gone."""
-    remove_objects(storage, doomed.folder)
+    """Remove what is stored of a backup that we own and that is being deleted, then record that it is gone.
+
+    Of one that never was whole, what lies in its folder may be another installation's.
+    """
+    if doomed.status in USABLE:
+        remove_objects(storage, doomed.folder)
+    else:
+        Claim.of(catalog, storage, doomed).remove_objects()
     return catalog.change_backup(doomed.id, _gone)
 
 

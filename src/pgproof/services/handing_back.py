@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pgproof.domain.backup import Backup, BackupStatus
-from pgproof.services.deleting import remove_objects
+from pgproof.services.claiming import Claim
 from pgproof.services.ports import Catalog, Storage
 
 
@@ -13,7 +13,7 @@ def hand_back(catalog: Catalog, storage: Storage, running: Backup) -> Backup:
     Its objects go first: if that is interrupted, the backup is still running, and recovery goes on. Raises
     `StorageError`, and `Conflict` if somebody else has settled it.
     """
-    remove_objects(storage, running.folder)
+    Claim.of(catalog, storage, running).remove_objects()
     pending = replace(
         running,
         status=BackupStatus.PENDING,

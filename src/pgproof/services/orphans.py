@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pgproof.domain.archive import MANIFEST
 from pgproof.domain.backup import UNFINISHED, Backup
 from pgproof.domain.errors import Conflict, NotFound
-from pgproof.services.deleting import remove_objects
 from pgproof.services.ports import Catalog, Lock, Storage
+from pgproof.services.removing import remove_objects
 
 # A backup that another installation takes at this moment has no manifest yet.
 UNTOUCHED_FOR = timedelta(days=1)

@@ -13,6 +13,7 @@ from pgproof.domain.manifest import Manifest
 from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
 from pgproof.services import contents
 from pgproof.services.backups import described
+from pgproof.services.claiming import Claim
 from pgproof.services.completing import complete, drop_shadow, happened, undone
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import check_here, finish_deletion, remove_remains
@@ -105,8 +106,10 @@ class RecoveryService:
             if backup.status is not BackupStatus.RUNNING:
                 return "somebody else has settled it"
             check_here(self._storage, backup)
-            manifest = self._whole(backup)
+            claim = Claim.of(self._catalog, self._storage, backup)
+            manifest = self._whole(backup) if claim.holds_manifest() else None
             if manifest is not None:
+                claim.release()
                 self._catalog.save_backup(_completed(backup, manifest), expected=BackupStatus.RUNNING)
                 return "its process died when the work was done; the backup is whole"
             if again:

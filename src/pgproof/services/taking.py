@@ -13,6 +13,7 @@ from pgproof.domain.errors import Cancelled
 from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.services import contents
+from pgproof.services.claiming import Claim
 from pgproof.services.dump_progress import DumpProgress
 from pgproof.services.job_log import JobLog
 from pgproof.services.measured import Measured, counted
@@ -67,6 +68,7 @@ class Taking:
     log: JobLog
     cancelled: threading.Event
     check_ours: Callable[[], None]
+    claim: Claim
 
     def run(self) -> tuple[Backup, Manifest]:
         """Do all the work; the backup comes back with its figures, its status unchanged."""
@@ -76,6 +78,7 @@ class Taking:
         client = self.tools.for_server(server.version, tls=self.database.connection.needs_tls)
         self.log.log(f"pg_dump {client.version} ({client.folder}) for PostgreSQL {server.version}")
         self.storage.check()
+        self.claim.make()
         unwanted = unwanted_patterns(self.backup.options, self.rules.log_tables, self.rules.cache_tables)
         with steady_snapshot(self.server, self.database, unwanted, self.log.log) as (snapshot, selection):
             archive, fingerprint = self._dump(client, snapshot, selection)
@@ -105,11 +108,13 @@ class Taking:
             excluded_data=tuple(sorted(table.name for table in selection.excluded)),
             unrestorable=selection.facts.unrestorable,
             trigger=self.backup.trigger_source,
+            installation=self.claim.installation,
         )
         self._read_back(client, manifest, selection)
         self.log.step("manifest")
         self.check_ours()
         self._store_manifest(manifest)
+        self.claim.release()
         return self._with_figures(manifest, archive, selection), manifest
 
     def _dump(self, client: ClientTools, snapshot: Snapshot, selection: Selection) -> tuple[StoredObject, Fingerprint]:

@@ -21,6 +21,7 @@ from pgproof.domain.table_of_contents import TABLE_DATA, TableOfContents
 from pgproof.services import contents
 from pgproof.services.backups import described
 from pgproof.services.cataloguing.looking import LookedAt, Looking
+from pgproof.services.claiming import Claim
 from pgproof.services.deleting import remove_remains
 from pgproof.services.job_log import JobLog
 from pgproof.services.measured import Measured
@@ -117,6 +118,8 @@ class ImportService:
     def _store(self, running: Backup, database: Database, looked: LookedAt, log: JobLog, *, held: bool) -> ImportedDump:
         log.step("copy")
         self._storage.check()
+        claim = Claim.of(self._catalog, self._storage, running)
+        claim.make()
         with closing(self._files.read(looked.dump)) as source:
             stored = Measured(source, lambda size: log.update(bytes_done=size, bytes_total=looked.size))
             self._storage.put(f"{running.folder}/{running.filename}", stored)
@@ -125,7 +128,7 @@ class ImportService:
                 f"{looked.dump.path} changed while it was copied", hint="Wait until it is finished, then import it."
             )
         archive = StoredObject(running.filename, stored.size, stored.sha256, looked.compression)
-        manifest = self._manifest(running, database, looked, archive)
+        manifest = replace(self._manifest(running, database, looked, archive), installation=claim.installation)
         log.step("read back")
         contents.check_object(self._storage, running.folder, archive)
         found = contents.read_contents(
@@ -135,6 +138,7 @@ class ImportService:
         self._catalog.check_owned(Lock.BACKUP, running.id)
         for name, text in texts_beside(manifest):
             self._storage.put(f"{running.folder}/{name}", [text.encode()])
+        claim.release()
         done = replace(
             running,
             status=BackupStatus.COMPLETED,
