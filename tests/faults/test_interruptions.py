@@ -5,7 +5,7 @@ import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -160,13 +160,14 @@ def cutting(stage: Stage, whose: str) -> Iterator[Callable[[], None]]:
     done = threading.Event()
     cuts = 0
     query = f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname LIKE '{stage.dbname}%%' AND backend_type = 'client backend' AND {whose}"""
+        WHERE datname LIKE '{stage.dbname}%%' AND backend_type = 'client backend' AND {whose} AND pid <> ALL (%s)"""
 
-    with connect(stage.server.connection) as session:
+    with connect(stage.server.connection) as session, ExitStack() as holding:
+        holders: list[int] = []
 
         def cut() -> None:
             nonlocal cuts
-            cuts += len(session.execute(query, [ports_of_tools()]).fetchall())
+            cuts += len(session.execute(query, [ports_of_tools(), holders]).fetchall())
 
         def go_on() -> None:
             while not done.is_set():
@@ -175,6 +176,7 @@ def cutting(stage: Stage, whose: str) -> Iterator[Callable[[], None]]:
         thread = threading.Thread(target=go_on, name="cut sessions")
 
         def begin() -> None:
+            holders.extend(holding.enter_context(held_shadow(stage)))
             cut()  # before whoever called goes on
             thread.start()
 
@@ -185,6 +187,20 @@ def cutting(stage: Stage, whose: str) -> Iterator[Callable[[], None]]:
             if thread.ident is not None:
                 thread.join()
     assert cuts > 0
+
+
+@contextmanager
+def held_shadow(stage: Stage) -> Iterator[list[int]]:
+    """Whoever reads the loaded table of the shadow has to wait, or it could be over before anybody cuts it."""
+    beside = f"SELECT datname FROM pg_database WHERE datname LIKE '{stage.dbname}\\_\\_pgproof\\_shadow%'"
+    with ExitStack() as sessions:
+        pids = []
+        for (name,) in stage.server.sql(stage.server.connection, beside):
+            session = sessions.enter_context(connect(stage.server.connection.to_database(name), autocommit=False))
+            if session.execute("SELECT to_regclass('public.t') IS NOT NULL").fetchone() == (True,):
+                session.execute("LOCK TABLE public.t")
+                pids.append(session.info.backend_pid)
+        yield pids
 
 
 def ports_of_tools() -> list[int]:
