@@ -192,6 +192,18 @@ def test_however_often_the_removal_dies_it_comes_to_its_end(*, with_mark: bool) 
     assert objects == {}
 
 
+def test_who_made_the_claim_removes_what_it_stored_after_another_process_took_it_for_dead() -> None:
+    storage = MemoryStorage()
+    claim = Claim(storage, FOLDER, OURS)
+    claim.make()
+    Claim(storage, FOLDER, OURS).remove_objects()
+    storage.put(f"{FOLDER}/x.dump", [b"late"])
+    Claim(storage, FOLDER, OURS).remove_objects()
+    assert list(storage.objects) == [f"{FOLDER}/x.dump"]
+    claim.remove_objects()
+    assert storage.objects == {}
+
+
 def test_a_damaged_manifest_of_ours_does_not_keep_what_we_marked() -> None:
     storage = MemoryStorage()
     claim = Claim(storage, FOLDER, OURS)

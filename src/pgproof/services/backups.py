@@ -144,7 +144,9 @@ class BackupService:
         def check_ours() -> None:
             self._patiently(partial(check_backup_is_ours, self._catalog, running.id), cancelled.is_set)
 
+        claim: Claim | None = None
         try:
+            claim = Claim.of(self._catalog, self._storage, running)
             taking = Taking(
                 backup=running,
                 database=database or self._databases.resolve(running.database),
@@ -157,24 +159,24 @@ class BackupService:
                 log=log,
                 cancelled=cancelled,
                 check_ours=check_ours,
-                claim=Claim.of(self._catalog, self._storage, running),
+                claim=claim,
             )
             finished, _ = taking.run()
             completed = self._ended(finished, BackupStatus.COMPLETED)
             return self._patiently(partial(self._record, completed))
         except BaseException as error:
             if again is not None and again(error):
-                self._hand_back(running, error, log)
+                self._hand_back(running, error, log, claim)
             else:
-                self._record_failure(running, error, log)
+                self._record_failure(running, error, log, claim)
             raise
 
-    def _hand_back(self, running: Backup, error: BaseException, log: JobLog) -> None:
+    def _hand_back(self, running: Backup, error: BaseException, log: JobLog, claim: Claim | None) -> None:
         log.log(f"failed, and will be taken again: {error}")
         try:
             if isinstance(error, CatalogUnreachable):
                 raise error  # then it may be whole: recovery looks
-            hand_back(self._catalog, self._storage, running)
+            hand_back(self._catalog, self._storage, running, claim)
         except PgproofError as left:
             log.log(f"left for recovery in {running.folder}: {left}")
 
@@ -260,7 +262,7 @@ class BackupService:
                 raise
         return ended
 
-    def _record_failure(self, backup: Backup, error: BaseException, log: JobLog) -> None:
+    def _record_failure(self, backup: Backup, error: BaseException, log: JobLog, claim: Claim | None) -> None:
         """Record first, remove after: only a row that is known to have failed has nothing to lose.
 
         A catalog that is away leaves both to recovery, which may find the backup whole.
@@ -271,7 +273,7 @@ class BackupService:
         try:
             failed = with_remains(replace(backup, status=status, **described(error)), self._clock.now())
             self._record_end(failed)
-            remove_remains(self._catalog, self._storage, failed)
+            remove_remains(self._catalog, self._storage, failed, claim)
         except PgproofError as left:
             log.log(f"left for recovery in {backup.folder}: {left}")
 

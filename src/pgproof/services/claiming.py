@@ -18,13 +18,18 @@ from pgproof.services.removing import remove_objects
 _MARK = "taken-by-"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Claim:
-    """The claim of an installation to a folder. Every method may be called again after a crash."""
+    """The claim of an installation to a folder. Every method may be called again after a crash.
+
+    `made` is whether this very claim was made: then what lies there is ours also if another process of ours, which
+    took us for dead, has removed the mark.
+    """
 
     storage: Storage
     folder: str
     installation: str
+    made: bool = False
 
     @classmethod
     def of(cls, catalog: Catalog, storage: Storage, backup: Backup) -> "Claim":
@@ -40,6 +45,7 @@ class Claim:
         except Conflict:
             self.storage.delete(self._mark)
             raise
+        self.made = True
 
     def release(self) -> None:
         """Remove the mark: from now on the manifest tells whose the backup is."""
@@ -54,7 +60,7 @@ class Claim:
         keys = self._keys()
         if any(self._is_anothers(key) for key in keys):
             self.storage.delete(self._mark)
-        elif not keys or self._mark in keys or self.holds_manifest():
+        elif not keys or self.made or self._mark in keys or self.holds_manifest():
             if keys:
                 self._put_mark()  # the manifest goes first, and what is left must still be known as ours
             remove_objects(self.storage, self.folder, last=self._mark)

@@ -77,15 +77,15 @@ def check_here(storage: Storage, backup: Backup) -> None:
         )
 
 
-def remove_remains(catalog: Catalog, storage: Storage, doomed: Backup) -> Backup:
+def remove_remains(catalog: Catalog, storage: Storage, doomed: Backup, claim: Claim | None = None) -> Backup:
     """Remove what is stored of a backup that we own and that is being deleted, then record that it is gone.
 
-    Of one that never was whole, what lies in its folder may be another installation's.
+    Of one that never was whole, what lies in its folder may be another installation's: `claim` is that of who took it.
     """
     if doomed.status in USABLE:
         remove_objects(storage, doomed.folder)
     else:
-        Claim.of(catalog, storage, doomed).remove_objects()
+        (claim or Claim.of(catalog, storage, doomed)).remove_objects()
     return catalog.change_backup(doomed.id, _gone)
 
 

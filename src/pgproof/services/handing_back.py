@@ -7,13 +7,13 @@ from pgproof.services.claiming import Claim
 from pgproof.services.ports import Catalog, Storage
 
 
-def hand_back(catalog: Catalog, storage: Storage, running: Backup) -> Backup:
-    """Make a running backup pending again. Whoever calls owns it.
+def hand_back(catalog: Catalog, storage: Storage, running: Backup, claim: Claim | None = None) -> Backup:
+    """Make a running backup pending again. Whoever calls owns it; `claim` is that of who took it.
 
     Its objects go first: if that is interrupted, the backup is still running, and recovery goes on. Raises
     `StorageError`, and `Conflict` if somebody else has settled it.
     """
-    Claim.of(catalog, storage, running).remove_objects()
+    (claim or Claim.of(catalog, storage, running)).remove_objects()
     pending = replace(
         running,
         status=BackupStatus.PENDING,

@@ -100,10 +100,12 @@ class ImportService:
         )
         log = self._catalog, self._clock, Lock.BACKUP
         with begun as running, JobLog(*log, running.id, observer) as job_log:
+            claim: Claim | None = None
             try:
-                return self._store(running, database, looked, job_log, held=held)
+                claim = Claim.of(self._catalog, self._storage, running)
+                return self._store(running, database, looked, job_log, claim, held=held)
             except BaseException as error:
-                self._record_failure(running, error, job_log)
+                self._record_failure(running, error, job_log, claim)
                 raise
 
     def _refuse_twin(self, looked: LookedAt) -> None:
@@ -115,10 +117,11 @@ class ImportService:
                 facts={"backup_id": twin.id, "sha256": looked.sha256},
             )
 
-    def _store(self, running: Backup, database: Database, looked: LookedAt, log: JobLog, *, held: bool) -> ImportedDump:
+    def _store(
+        self, running: Backup, database: Database, looked: LookedAt, log: JobLog, claim: Claim, *, held: bool
+    ) -> ImportedDump:
         log.step("copy")
         self._storage.check()
-        claim = Claim.of(self._catalog, self._storage, running)
         claim.make()
         with closing(self._files.read(looked.dump)) as source:
             stored = Measured(source, lambda size: log.update(bytes_done=size, bytes_total=looked.size))
@@ -179,7 +182,7 @@ class ImportService:
             imported_from=looked.dump.name,
         )
 
-    def _record_failure(self, running: Backup, error: BaseException, log: JobLog) -> None:
+    def _record_failure(self, running: Backup, error: BaseException, log: JobLog, claim: Claim | None) -> None:
         log.log(f"failed: {error}")
         now = self._clock.now()
         failed = replace(running, status=BackupStatus.FAILED, completed_at=now, **described(error))
@@ -187,7 +190,7 @@ class ImportService:
             # What is stored goes after that: of a process that dies in between, the row says that something is left.
             failed = with_remains(failed, now)
             self._catalog.save_backup(failed, expected=BackupStatus.RUNNING)
-            remove_remains(self._catalog, self._storage, failed)
+            remove_remains(self._catalog, self._storage, failed, claim)
         except PgproofError as left:
             log.log(f"left for recovery in {running.folder}: {left}")
 
