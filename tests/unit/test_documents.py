@@ -50,10 +50,6 @@ THEIRS = {
     "BACKUP_KEEP_DAYS", "BACKUP_KEEP_MONTHS", "BACKUP_KEEP_WEEKS", "POSTGRES_CLUSTER", "POSTGRES_EXTRA_OPTS",
     "POSTGRES_HOST",
 }  # fmt: skip
-# Pages of parts that a checkout may not have yet: see mkdocs.yml.
-OPTIONAL = set(
-    re.findall(r"[a-z-]+\.md", (ROOT / "mkdocs.yml").read_text().partition("optional_pages: [")[2].partition("]")[0])
-)
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -92,8 +88,6 @@ def test_every_relative_link_leads_somewhere(name: str) -> None:
             continue
         path, _, anchor = target.partition("#")
         there = (ROOT / name).parent / path if path else ROOT / name
-        if there.name in OPTIONAL and not there.exists():
-            continue
         if not there.exists() or (anchor and anchor not in anchors(there.read_text())):
             lost.append(target)
     assert lost == []

@@ -88,9 +88,15 @@ def _no_url(value: str) -> str:
 
 
 Identifier = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=LARGEST_ID, examples=[17])]
-PathId = Annotated[int, BeforeValidator(_digits), Path(ge=1, le=LARGEST_ID, examples=[17])]
+PathId = Annotated[
+    int, BeforeValidator(_digits), Path(ge=1, le=LARGEST_ID, description="Its number, as lists show it.", examples=[17])
+]
 # A name may hold slashes, so a route that takes one uses the converter `path`.
-PathName = Annotated[str, AfterValidator(_stored), Path(min_length=1, max_length=200, examples=["shop"])]
+PathName = Annotated[
+    str,
+    AfterValidator(_stored),
+    Path(min_length=1, max_length=200, description="Its name, as lists show it.", examples=["shop"]),
+]
 UrlNumber = Annotated[int, BeforeValidator(_digits)]
 UrlTruth = Annotated[bool, BeforeValidator(_word)]
 Number = StrictInt
@@ -105,4 +111,9 @@ WrittenFormat = Annotated[
 DatabaseName = Annotated[Name, AfterValidator(_no_url)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_date_time)]
 Limit = Annotated[UrlNumber, Field(ge=1, le=1000, description="How many at most.")]
-Cursor = Annotated[str, Field(max_length=200, description="`next_cursor` of the answer before.")]
+Cursor = Annotated[
+    Annotated[str, Field(max_length=200)] | None, Field(description="`next_cursor` of the answer before.")
+]
+OfDatabase = Annotated[
+    Annotated[Text, Field(max_length=200)] | None, Field(description="Only of the database of this name.")
+]

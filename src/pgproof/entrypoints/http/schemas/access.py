@@ -17,18 +17,20 @@ _Token = Annotated[Text, Field(min_length=1, max_length=4096)]
 class SignIn(Request):
     """The form of OAuth2's password grant (RFC 6749, 4.3)."""
 
-    username: Annotated[Text, Field(min_length=1, max_length=1000, examples=["admin"])]
-    password: Annotated[Text, Field(min_length=1, max_length=4096, examples=["correct horse battery"])]
-    grant_type: Literal["password"] = "password"
-    scope: Annotated[Text, Field(max_length=1000)] = ""
-    client_id: Annotated[Text, Field(max_length=1000)] | None = None
-    client_secret: Annotated[Text, Field(max_length=1000)] | None = None
+    username: Text = Field(min_length=1, max_length=1000, description="The user's name.", examples=["admin"])
+    password: Text = Field(
+        min_length=1, max_length=4096, description="The user's password.", examples=["correct horse battery"]
+    )
+    grant_type: Literal["password"] = Field(default="password", description="RFC 6749 has clients send it.")
+    scope: Text = Field(default="", max_length=1000, description="Not used: the user's role decides.")
+    client_id: Annotated[Text, Field(max_length=1000)] | None = Field(default=None, description="Not used.")
+    client_secret: Annotated[Text, Field(max_length=1000)] | None = Field(default=None, description="Not used.")
 
 
 class RefreshToken(Request):
     """A refresh token, which can be used once."""
 
-    refresh_token: _Token
+    refresh_token: _Token = Field(description="The last one that was given.")
 
 
 class Tokens(BaseModel):
@@ -52,22 +54,22 @@ class Me(BaseModel):
 class AddUser(Request):
     """A user to add."""
 
-    name: Name = Field(examples=["ann"])
-    role: Role
-    password: _Password
+    name: Name = Field(description="The name to sign in with.", examples=["ann"])
+    role: Role = Field(description="What the user may do.")
+    password: _Password = Field(description="Only its hash is stored.")
 
 
 class ChangeUser(Request):
     """What is to be another; every session of the user ends."""
 
-    role: Role | None = None
-    active: Truth | None = None
+    role: Role | None = Field(default=None, description="What the user may do.")
+    active: Truth | None = Field(default=None, description="False shuts the user out at once.")
 
 
 class NewPassword(Request):
     """Another password; every session of the user ends."""
 
-    password: _Password
+    password: _Password = Field(description="Only its hash is stored.")
 
 
 class UserRow(BaseModel):
@@ -90,16 +92,18 @@ class UserList(BaseModel):
 class CreateToken(Request):
     """An API token to make."""
 
-    name: Name = Field(examples=["nightly report"])
+    name: Name = Field(description="What it is for.", examples=["nightly report"])
     user: Name | None = Field(default=None, description="Whose it is; else the caller's.")
     role: Role | None = Field(default=None, description="The user's or a lower one.")
-    expires_at: Moment | None = Field(default=None, examples=["2031-01-01T00:00:00Z"])
+    expires_at: Moment | None = Field(
+        default=None, description="Else it does not expire.", examples=["2031-01-01T00:00:00Z"]
+    )
 
 
 class TokenQuery(Request):
     """Which API tokens to list."""
 
-    user: Annotated[Text, Field(max_length=200)] | None = None
+    user: Annotated[Text, Field(max_length=200)] | None = Field(default=None, description="Only those of this user.")
 
 
 class TokenRow(BaseModel):
@@ -131,12 +135,16 @@ class AuditQuery(Request):
     """Which entries to list, newest first."""
 
     limit: Limit = 50
-    cursor: Identifier | None = None
-    actor: Annotated[Text, Field(max_length=200)] | None = None
-    action: Annotated[Text, Field(max_length=200)] | None = None
-    object: Annotated[Text, Field(max_length=1000)] | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+    cursor: Identifier | None = Field(default=None, description="`next_cursor` of the answer before.")
+    actor: Annotated[Text, Field(max_length=200)] | None = Field(default=None, description="Who did it.")
+    action: Annotated[Text, Field(max_length=200)] | None = Field(
+        default=None, description="What was done.", examples=["backup.download"]
+    )
+    object: Annotated[Text, Field(max_length=1000)] | None = Field(
+        default=None, description="What it was done to.", examples=["17"]
+    )
+    since: Moment | None = Field(default=None, description="Not before this time.")
+    until: Moment | None = Field(default=None, description="Before this time.")
 
 
 class AuditRow(BaseModel):

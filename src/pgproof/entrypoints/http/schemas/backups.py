@@ -15,6 +15,7 @@ from pgproof.entrypoints.http.fields import (
     Description,
     Limit,
     Number,
+    OfDatabase,
     Request,
     Text,
     Truth,
@@ -32,7 +33,9 @@ class CreateBackup(Request):
     database: DatabaseName | None = Field(
         default=None, description="A registered name; else the first protected database."
     )
-    description: Description | None = Field(default=None, examples=["before the upgrade"])
+    description: Description | None = Field(
+        default=None, description="A note to find it by.", examples=["before the upgrade"]
+    )
     include_logs: Truth = Field(default=False, description="With the rows of the log tables.")
     include_cache: Truth = Field(default=False, description="With the rows of the cache tables.")
     compression_level: Annotated[Number, Field(ge=0, le=9)] | None = Field(
@@ -41,8 +44,10 @@ class CreateBackup(Request):
     parallel_jobs: Annotated[Number, Field(ge=1, le=64)] | None = Field(
         default=None, description="Processes that dump at once, in the directory format."
     )
-    format: WrittenFormat | None = None
-    compression: Compression | None = None
+    format: WrittenFormat | None = Field(
+        default=None, description="`custom` is one stream, `directory` can be dumped by several processes."
+    )
+    compression: Compression | None = Field(default=None, description="How the archive is compressed.")
     fingerprint: FingerprintLevel | None = Field(default=None, description="What a restore is compared with.")
 
 
@@ -62,14 +67,14 @@ class BackupQuery(Request):
     """Which backups to list, newest first."""
 
     limit: Limit = 50
-    status: BackupStatus | None = None
-    database: Annotated[Text, Field(max_length=200)] | None = None
-    trigger_source: BackupTrigger | None = None
+    status: BackupStatus | None = Field(default=None, description="Only those that stand so.")
+    database: OfDatabase = None
+    trigger_source: BackupTrigger | None = Field(default=None, description="Only those that this has started.")
     q: Annotated[Text, Field(max_length=200)] | None = Field(
         default=None,
         description="Words of which each must begin a word of the description, the database or the filename.",
     )
-    cursor: Cursor | None = None
+    cursor: Cursor = None
 
 
 class BackupRow(BaseModel):

@@ -15,16 +15,16 @@ _Group = Annotated[Name, Field(description="The worker group that does its jobs.
 class AddDatabase(Request):
     """A database to protect. The password of the URL is stored encrypted, and never shown again."""
 
-    name: Name = Field(examples=["shop"])
-    url: _Url
-    group: _Group = "default"
+    name: Name = Field(description="How it is called from now on.", examples=["shop"])
+    url: _Url = Field(description="`postgresql://user:password@host:port/dbname`, with libpq's parameters.")
+    group: _Group = Field(default="default", description="Only workers of this group work on it.")
 
 
 class ChangeDatabase(Request):
     """What is to be another; what is left out stays."""
 
-    url: _Url | None = None
-    group: _Group | None = None
+    url: _Url | None = Field(default=None, description="Where it is now.")
+    group: _Group | None = Field(default=None, description="Only workers of this group work on it.")
 
 
 class DatabaseRow(BaseModel):

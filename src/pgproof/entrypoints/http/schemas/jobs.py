@@ -1,12 +1,12 @@
 """Jobs as the API shows them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from pgproof.domain.job import Job, JobKind, JobProgress, JobStatus
-from pgproof.entrypoints.http.fields import Cursor, Limit, Request, Text
+from pgproof.entrypoints.http.fields import Cursor, Limit, OfDatabase, Request
 
 
 class JobProgressView(BaseModel):
@@ -64,10 +64,10 @@ class JobQuery(Request):
     """Which jobs to list, newest first."""
 
     limit: Limit = 50
-    status: JobStatus | None = None
-    kind: JobKind | None = None
-    database: Annotated[Text, Field(max_length=200)] | None = None
-    cursor: Cursor | None = None
+    status: JobStatus | None = Field(default=None, description="Only those that stand so.")
+    kind: JobKind | None = Field(default=None, description="Only those that do this.")
+    database: OfDatabase = None
+    cursor: Cursor = None
 
 
 class JobList(BaseModel):

@@ -19,20 +19,24 @@ _Urls = Annotated[list[_Url], Field(max_length=20)]
 class SetRule(Request):
     """Who is told of what. Without a database: for all that have no rule of their own."""
 
-    database: DatabaseName | None = None
+    database: DatabaseName | None = Field(default=None, description="A registered database.")
     kinds: list[AlertKind] = Field(default=sorted(EVERYTHING), description="Only these are told of.")
     urls: _Urls = Field(default=[], description="Told beside those of the settings; as Apprise writes them.")
     late_after_hours: Annotated[Fraction, Field(gt=0, le=8784)] | None = Field(
         default=None, description="Late when the last success is older; else when a scheduled backup has not come."
     )
-    unproven_after_days: Annotated[Number, Field(ge=1, le=3660)] = UNPROVEN_AFTER_DAYS
-    shrunken_below: Annotated[Fraction, Field(ge=0, lt=1)] = SHRUNKEN_BELOW
+    unproven_after_days: Annotated[Number, Field(ge=1, le=3660)] = Field(
+        default=UNPROVEN_AFTER_DAYS, description="Unproven when no restore test has passed for so long."
+    )
+    shrunken_below: Annotated[Fraction, Field(ge=0, lt=1)] = Field(
+        default=SHRUNKEN_BELOW, description="Shrunken below this share of the usual size or rows; 0 is never."
+    )
 
 
 class RuleQuery(Request):
     """Which rule; without a database the one for all others."""
 
-    database: DatabaseName | None = None
+    database: DatabaseName | None = Field(default=None, description="A registered database.")
 
 
 class RuleView(BaseModel):
@@ -71,7 +75,7 @@ class AlertList(BaseModel):
 class SendTest(Request):
     """Where to send a test message; without URLs to those of the settings."""
 
-    urls: _Urls = Field(default=[])
+    urls: _Urls = Field(default=[], description="As Apprise writes them.")
 
 
 class DeliveryView(BaseModel):

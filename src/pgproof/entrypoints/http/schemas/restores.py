@@ -14,7 +14,7 @@ from pgproof.domain.restore_test import (
     RestoreTestStep,
     Verdict,
 )
-from pgproof.entrypoints.http.fields import Cursor, Identifier, Limit, Name, Number, Request, Text, Truth
+from pgproof.entrypoints.http.fields import Cursor, Identifier, Limit, Name, Number, OfDatabase, Request, Truth
 
 _Names = Annotated[list[Name], Field(max_length=1000)]
 
@@ -22,10 +22,14 @@ _Names = Annotated[list[Name], Field(max_length=1000)]
 class CreateRestore(Request):
     """How to restore; every field may be left out. Without any, a safety backup is taken and the backup swapped in."""
 
-    create_safety_backup: Truth = True
+    create_safety_backup: Truth = Field(default=True, description="Back up first what is to be replaced.")
     drop_existing: Truth = Field(default=True, description="False restores only where there is nothing to lose.")
-    run_analyze: Truth = True
-    mode: RestoreMode = RestoreMode.SWAP
+    run_analyze: Truth = Field(default=True, description="Collect statistics before it goes live.")
+    mode: RestoreMode = Field(
+        default=RestoreMode.SWAP,
+        description="`swap` builds beside the live database and renames, `in_place` replaces in one transaction, "
+        "`new_database` leaves the live one alone.",
+    )
     target_database: Name | None = Field(default=None, description="With `new_database`: its name.")
     tables: _Names = Field(default=[], description="Only these, such as `public.orders`; not with `swap`.")
     schemas: _Names = Field(default=[], description="Only the tables of these schemas; not with `swap`.")
@@ -34,10 +38,12 @@ class CreateRestore(Request):
         description="What belongs or is granted to one role is given to another.",
         examples=[{"app": "app_test"}],
     )
-    no_owner: Truth = False
-    no_acl: Truth = False
-    parallel_jobs: Annotated[Number, Field(ge=1, le=64)] | None = None
-    tablespace: Name | None = None
+    no_owner: Truth = Field(default=False, description="All belongs to the role that restores.")
+    no_acl: Truth = Field(default=False, description="Nothing is granted.")
+    parallel_jobs: Annotated[Number, Field(ge=1, le=64)] | None = Field(
+        default=None, description="Processes that load at once; else as many as the settings say."
+    )
+    tablespace: Name | None = Field(default=None, description="Where the database is to lie; else where it lay.")
     force: Truth = Field(default=False, description="Also onto an older server than the backup's.")
 
 
@@ -75,8 +81,8 @@ class RestoreQuery(Request):
     """Which restores to list, newest first."""
 
     limit: Limit = 50
-    database: Annotated[Text, Field(max_length=200)] | None = None
-    cursor: Cursor | None = None
+    database: OfDatabase = None
+    cursor: Cursor = None
 
 
 class RestoreList(BaseModel):
@@ -90,8 +96,8 @@ class RestoreTestQuery(Request):
     """Which restore tests to list, newest first."""
 
     limit: Limit = 50
-    backup_id: Identifier | None = None
-    cursor: Cursor | None = None
+    backup_id: Identifier | None = Field(default=None, description="Only those of this backup.")
+    cursor: Cursor = None
 
 
 class FoundDifference(BaseModel):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from pgproof.domain.archive import Compression
 from pgproof.domain.fingerprint import FingerprintLevel
 from pgproof.domain.schedule import Schedule, ScheduleRun, Task
-from pgproof.entrypoints.http.fields import DatabaseName, Number, Request, Text, Truth, WrittenFormat
+from pgproof.entrypoints.http.fields import DatabaseName, Number, OfDatabase, Request, Text, Truth, WrittenFormat
 from pgproof.entrypoints.http.schemas.jobs import JobRow
 
 _Cron = Annotated[Text, Field(min_length=1, max_length=200, examples=["0 2 * * *"])]
@@ -32,27 +32,27 @@ class ScheduleOptions(Request):
 class AddSchedule(Request):
     """What is to be done when. Without a database: for every one that has no schedule of its own for this task."""
 
-    task: Task
-    cron: _Cron
+    task: Task = Field(description="What is to be done.")
+    cron: _Cron = Field(description="Five fields, or a name such as `@daily`.")
     zone: _Zone | None = Field(default=None, description="The name of a time zone; else the one of the settings.")
-    database: DatabaseName | None = None
-    enabled: Truth = True
-    options: ScheduleOptions = ScheduleOptions()
+    database: DatabaseName | None = Field(default=None, description="A registered database.")
+    enabled: Truth = Field(default=True, description="False keeps it and starts nothing yet.")
+    options: ScheduleOptions = Field(default=ScheduleOptions(), description="For backups: how they are taken.")
 
 
 class ChangeSchedule(Request):
     """What is to be another; what is left out stays. Runs that are past are not made up for."""
 
-    cron: _Cron | None = None
-    zone: _Zone | None = None
-    enabled: Truth | None = None
-    options: ScheduleOptions | None = None
+    cron: _Cron | None = Field(default=None, description="Five fields, or a name such as `@daily`.")
+    zone: _Zone | None = Field(default=None, description="The name of a time zone.")
+    enabled: Truth | None = Field(default=None, description="Whether it starts anything.")
+    options: ScheduleOptions | None = Field(default=None, description="For backups: how they are taken.")
 
 
 class ScheduleQuery(Request):
     """Which schedules to list."""
 
-    database: Annotated[Text, Field(max_length=200)] | None = None
+    database: OfDatabase = None
 
 
 class ScheduleRow(BaseModel):
