@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from pgproof.adapters.postgres.connect import connect as own_session
 from pgproof.adapters.postgres.server import LivePostgresServer
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import (
@@ -100,10 +101,14 @@ def test_limits_that_the_server_sets_for_applications_do_not_bind_us(
 ) -> None:
     database = server.create_database()
     name = sql.Identifier(database.dbname)
-    server.sql(database, sql.SQL("ALTER DATABASE {} SET statement_timeout = 1").format(name))
-    server.sql(database, sql.SQL("ALTER DATABASE {} SET idle_in_transaction_session_timeout = 1").format(name))
+    server.sql(database, sql.SQL("ALTER DATABASE {} SET statement_timeout = 50").format(name))
+    server.sql(database, sql.SQL("ALTER DATABASE {} SET idle_in_transaction_session_timeout = 50").format(name))
+    with own_session(database) as session, session.transaction():
+        session.execute("SELECT pg_catalog.pg_sleep(0.2)")
+        time.sleep(0.2)
+        session.execute("SELECT 1")
     with postgres.open_snapshot(database) as snapshot:
-        time.sleep(0.05)
+        time.sleep(0.2)
         assert snapshot.facts.size > 0
         assert snapshot.id
 

@@ -104,8 +104,10 @@ def connect(connection: ConnectionInfo, *, lock_wait_seconds: int = 0) -> Iterat
             **{**own_defaults(conninfo_to_dict(said)), "client_encoding": "utf8", "application_name": "pgproof"},
         )
         with session:
+            # SET looks up no names, so it may come before the search path is ours; under a limit nothing else may.
+            _lift_limits(session)
             _empty_search_path(session)
-            _lift_limits(session, lock_wait_seconds)
+            _set_up(session, lock_wait_seconds)
             yield session
 
 
@@ -143,18 +145,20 @@ def version_of(session: Session) -> ServerVersion:
 
 
 def _empty_search_path(session: Session) -> None:
-    # The first statements of a session: both names are PostgreSQL's own whatever the search path is.
+    # Both names are PostgreSQL's own whatever the search path is.
     found = session.execute("SELECT pg_catalog.current_schemas(false)").fetchone()
     session.search_path = tuple(found[0]) if found else ()
     session.execute("SELECT pg_catalog.set_config('search_path', '', false)")
 
 
-def _lift_limits(session: Session, lock_wait_seconds: int) -> None:
+def _lift_limits(session: Session) -> None:
     major = version_of(session).major
     for name, since in _LIMITS.items():
         if major >= since:
             session.execute(sql.SQL("SET {} = 0").format(sql.Identifier(name)))
-    session.execute("SET datestyle = 'ISO'")  # psycopg reads no other
+
+
+def _set_up(session: Session, lock_wait_seconds: int) -> None:
     session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(lock_wait_seconds * 1000)))
     session.execute("SET default_transaction_read_only = off")
     session.execute("SET DateStyle = 'ISO'")  # psycopg reads no other
