@@ -9,7 +9,7 @@ from pgproof.domain.backup import BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.restore import RestoreOptions
 from pgproof.services.ports import BackupFilter, Catalog, Position
 from tests.contract.test_catalog import NOW, advance, completed, new_backup
-from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.catalog import MemoryCatalog, listed
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -78,7 +78,7 @@ def test_the_count_follows_every_change_whatever_the_limit(any_catalog: Catalog)
         given = BackupFilter(limit=1, **wanted)  # type: ignore[arg-type]
         page = any_catalog.backup_page(given)
         counted = page.total
-        assert page.backups == any_catalog.list_backups(given)
+        assert page.backups == [listed(backup) for backup in any_catalog.list_backups(given)]
         assert counted == len(any_catalog.list_backups(BackupFilter(limit=1000, **wanted)))  # type: ignore[arg-type]
         return counted
 

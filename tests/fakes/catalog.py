@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from threading import RLock
 
@@ -19,7 +19,7 @@ from pgproof.domain.restore import (
 )
 from pgproof.domain.restore_test import RestoreTest, RestoreTestStatus, RestoreTestStep
 from pgproof.domain.wording import in_quotes
-from pgproof.services.ports import BackupFilter, BackupPage, BackupStats, Lock, Position
+from pgproof.services.ports import BackupFilter, BackupPage, BackupStats, ListedBackup, Lock, Position
 
 
 class MemoryCatalog:
@@ -145,7 +145,7 @@ class MemoryCatalog:
         return behind[: wanted.limit]
 
     def backup_page(self, wanted: BackupFilter) -> BackupPage:
-        return BackupPage(self.list_backups(wanted), len(self._chosen(wanted)))
+        return BackupPage([listed(backup) for backup in self.list_backups(wanted)], len(self._chosen(wanted)))
 
     def _chosen(self, wanted: BackupFilter) -> list[Backup]:
         with self._answering():
@@ -311,6 +311,10 @@ class MemoryCatalog:
             if self.unreachable:
                 raise CatalogUnreachable("unable to reach the catalog", hint="Clear `unreachable` of this fake.")
             yield
+
+
+def listed(backup: Backup) -> ListedBackup:
+    return ListedBackup(**{field.name: getattr(backup, field.name) for field in fields(ListedBackup)})
 
 
 def _has_words(backup: Backup, text: str) -> bool:

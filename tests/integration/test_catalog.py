@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from pgproof.adapters.catalog import PostgresCatalog, prepare_catalog
 from pgproof.adapters.catalog.revisions import HEAD, stored_revision
@@ -146,11 +148,38 @@ def test_a_catalog_that_does_not_answer_is_unreachable_and_keeps_the_password(se
 def test_a_catalog_works_on_after_its_server_dropped_the_sessions(
     catalog: PostgresCatalog, server18: Server, catalog_connection: ConnectionInfo
 ) -> None:
-    catalog.list_databases()
-    server18.sql(
-        server18.connection,
-        f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{catalog_connection.dbname}'",
-    )
+    calls: list[Callable[[], object]] = [
+        catalog.list_databases,  # in a transaction
+        lambda: catalog.list_backups(BackupFilter()),  # and without one
+    ]
+    for call in calls:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: catalog.list_databases(), range(40)))  # so that some are idle, and just used
+        server18.sql(
+            server18.connection,
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            f" WHERE datname = '{catalog_connection.dbname}'",
+        )
+        for _ in range(3):
+            assert call() == []
+
+
+def test_of_a_transaction_that_fails_nothing_is_left(catalog: PostgresCatalog) -> None:
+    def register_and_fail() -> None:
+        with catalog.transactions() as session:
+            session.execute(
+                text(
+                    "INSERT INTO pgproof.databases (name, dbname, host, port, username)"
+                    " VALUES ('shop', 'shop', 'here', 1, 'me')"
+                )
+            )
+            raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            register_and_fail()
+        # On the same session, without a transaction: that must not stay so for the next one.
+        assert catalog.list_backups(BackupFilter()) == []
     assert catalog.list_databases() == []
 
 

@@ -3,15 +3,30 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Executable, bindparam, func, or_, select, update
 
 from pgproof.adapters.catalog.access_models import ApiTokenRow, UserRow
 from pgproof.adapters.catalog.found import is_possible_id
 from pgproof.adapters.catalog.transactions import Records
-from pgproof.adapters.catalog.user_records import no_user, to_user
+from pgproof.adapters.catalog.user_records import USER_COLUMNS, no_user, to_user
 from pgproof.domain.access import ApiToken, Role, User
 from pgproof.domain.credentials import name_key
 from pgproof.domain.errors import NotFound
+
+_FIND: Executable = (
+    select(
+        ApiTokenRow.id.label("token_id"),
+        ApiTokenRow.name.label("token_name"),
+        ApiTokenRow.role.label("token_role"),
+        ApiTokenRow.created_at.label("made_at"),
+        ApiTokenRow.expires_at,
+        ApiTokenRow.last_used_at,
+        ApiTokenRow.revoked_at,
+        *USER_COLUMNS,
+    )
+    .join(UserRow, UserRow.id == ApiTokenRow.user_id)
+    .where(ApiTokenRow.token_hash == bindparam("token_hash"))
+)
 
 
 class ApiTokenRecords(Records):
@@ -40,10 +55,22 @@ class ApiTokenRecords(Records):
 
     def find_token(self, token_hash: bytes) -> tuple[ApiToken, User] | None:
         """The token of that hash and its user, if there is one."""
-        statement = select(ApiTokenRow, UserRow).join(UserRow, UserRow.id == ApiTokenRow.user_id)
         with self._transactions.reading() as session:
-            found = session.execute(statement.where(ApiTokenRow.token_hash == token_hash)).one_or_none()
-            return (_to_token(found[0], found[1].name), to_user(found[1])) if found else None
+            row = session.execute(_FIND, {"token_hash": token_hash}).one_or_none()
+        if row is None:
+            return None
+        token = ApiToken(
+            id=row.token_id,
+            user_id=row.id,
+            user_name=row.name,
+            name=row.token_name,
+            role=Role(row.token_role),
+            created_at=row.made_at,
+            expires_at=row.expires_at,
+            last_used_at=row.last_used_at,
+            revoked_at=row.revoked_at,
+        )
+        return token, to_user(row)
 
     def list_tokens(self, user_name: str | None = None) -> Sequence[ApiToken]:
         """All tokens, the newest first; of one user where a name is given."""

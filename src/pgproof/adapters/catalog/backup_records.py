@@ -10,14 +10,14 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from pgproof.adapters.catalog.backup_queries import count_of, newest_of, totals
+from pgproof.adapters.catalog.backup_queries import LISTED, TOTALS, count_of, newest_of
 from pgproof.adapters.catalog.found import checked_id, found
 from pgproof.adapters.catalog.models import BackupRow
 from pgproof.adapters.catalog.rows import backup_values, clean, new_backup, to_backup
 from pgproof.adapters.catalog.transactions import Records
 from pgproof.domain.backup import GONE, Backup, BackupOptions, BackupStatus, BackupTrigger, check_transition
 from pgproof.domain.errors import Conflict
-from pgproof.services.ports import BackupFilter, BackupPage, BackupStats, Lock
+from pgproof.services.ports import BackupFilter, BackupPage, BackupStats, ListedBackup, Lock
 
 # Whoever asks for the next number gets one above; the sequence never goes back.
 _PASS_NUMBER = text(
@@ -110,13 +110,13 @@ class BackupRecords(Records, ABC):
     def list_backups(self, wanted: BackupFilter) -> Sequence[Backup]:
         """The newest first."""
         with self._transactions.reading() as session:
-            return [to_backup(row) for row in session.scalars(newest_of(wanted))]
+            return [to_backup(row) for row in session.execute(*newest_of(wanted)).all()]
 
     def backup_page(self, wanted: BackupFilter) -> BackupPage:
         """The same with how many there would be without `limit` and `after`."""
         with self._transactions.reading() as session:
-            backups = [to_backup(row) for row in session.scalars(newest_of(wanted))]
-            return BackupPage(backups, int(session.scalar(count_of(wanted))))
+            backups = [ListedBackup(*row) for row in session.execute(*newest_of(wanted, LISTED)).all()]
+            return BackupPage(backups, int(session.execute(*count_of(wanted)).scalar_one()))
 
     def present_backups(self) -> Sequence[Backup]:
         """All that are neither expired nor deleted, the oldest first."""
@@ -135,7 +135,7 @@ class BackupRecords(Records, ABC):
     def backup_stats(self) -> BackupStats:
         """Totals for the overview."""
         with self._transactions.reading() as session:
-            total, completed, size, latest = session.execute(totals()).one()
+            total, completed, size, latest = session.execute(TOTALS).one()
         return BackupStats(int(total), int(completed), int(size), latest)
 
 

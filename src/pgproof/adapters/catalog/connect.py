@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine
 
+from pgproof.adapters.catalog.liveness import LivenessCheck
 from pgproof.adapters.libpq import parameters
 from pgproof.domain.database import ConnectionInfo
 
@@ -19,6 +20,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 # More than the threads of the HTTP server, so that none of them waits for another, nor for a worker beside them.
 MOST_SESSIONS = 30
+TRANSACTIONAL = "READ COMMITTED"
 _LONGEST_WAIT = 10  # seconds for a session of the pool
 _IDLE_SESSION_TIMEOUT_SINCE = 14_00_00
 
@@ -48,8 +50,12 @@ def driver_session(opened: Connection) -> "psycopg.Connection[Any]":
 
 
 def make_engine(connection: ConnectionInfo) -> Engine:
-    """A pool of sessions; the first one opens when it is needed."""
-    return create_engine(
+    """A pool of sessions; the first one opens when it is needed.
+
+    Each statement is a transaction of its own, unless the `isolation_level` of the options is `TRANSACTIONAL`: that way
+    round, what is asked for most has nothing to set before and after it.
+    """
+    engine = create_engine(
         "postgresql+psycopg://",
         # Not a URL: socket folders and passwords come through as they are, and no URL can be logged.
         creator=lambda: connect(connection),
@@ -57,6 +63,9 @@ def make_engine(connection: ConnectionInfo) -> Engine:
         max_overflow=0,
         pool_timeout=_LONGEST_WAIT,
         pool_use_lifo=True,  # a rush over, what it has opened stays idle
-        pool_pre_ping=True,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
         hide_parameters=True,
     )
+    LivenessCheck().watch(engine)
+    return engine

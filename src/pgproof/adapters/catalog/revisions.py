@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from pgproof.adapters.catalog import queue_schema
-from pgproof.adapters.catalog.connect import connect, driver_session, make_engine
+from pgproof.adapters.catalog.connect import TRANSACTIONAL, connect, driver_session, make_engine
 from pgproof.adapters.catalog.failures import translated
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.errors import ConfigurationError
@@ -50,7 +50,7 @@ def upgrade(connection: ConnectionInfo, revision: str = HEAD) -> None:
     """
     engine = make_engine(connection)
     try:
-        with translated(connection), engine.begin() as opened:
+        with translated(connection), engine.execution_options(isolation_level=TRANSACTIONAL).begin() as opened:
             for statement in _SESSION:
                 opened.execute(text(statement))
             _migrate(opened, connection, revision)

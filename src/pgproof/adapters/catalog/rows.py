@@ -5,6 +5,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Row
+
 from pgproof.adapters.catalog.models import BackupRow, DatabaseRow, RestoreRow
 from pgproof.domain.archive import ArchiveFormat, Compression, ObjectNames
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
@@ -127,8 +129,8 @@ def backup_values(backup: Backup) -> dict[str, Any]:
     }
 
 
-def to_backup(row: BackupRow) -> Backup:
-    """A backup."""
+def to_backup(row: BackupRow | Row[Any]) -> Backup:
+    """A backup, from an object or from a plain row of the same columns."""
     return Backup(
         id=row.id,
         database=row.database,

@@ -2,17 +2,29 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import Executable, bindparam, delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from pgproof.adapters.catalog.access_models import RefreshTokenRow, SessionRow, SignInOriginRow, UserRow
 from pgproof.adapters.catalog.found import is_possible_id
 from pgproof.adapters.catalog.rows import clean
 from pgproof.adapters.catalog.transactions import Records
-from pgproof.adapters.catalog.user_records import to_user
+from pgproof.adapters.catalog.user_records import USER_COLUMNS, to_user
 from pgproof.domain.access import RefreshSession, User
 from pgproof.domain.credentials import name_key
 from pgproof.services.ports.access import Rotation
+
+_FIND: Executable = (
+    select(
+        SessionRow.id.label("session_id"),
+        SessionRow.created_at.label("begun_at"),
+        SessionRow.expires_at,
+        SessionRow.address,
+        *USER_COLUMNS,
+    )
+    .join(UserRow, UserRow.id == SessionRow.user_id)
+    .where(SessionRow.id == bindparam("session_id"))
+)
 
 
 class SessionRecords(Records):
@@ -70,10 +82,11 @@ class SessionRecords(Records):
         """The session of that number and its user, if it has not ended."""
         if not is_possible_id(session_id):
             return None
-        statement = select(SessionRow, UserRow).join(UserRow, UserRow.id == SessionRow.user_id)
         with self._transactions.reading() as session:
-            found = session.execute(statement.where(SessionRow.id == session_id)).one_or_none()
-            return (_to_session(found[0]), to_user(found[1])) if found else None
+            row = session.execute(_FIND, {"session_id": session_id}).one_or_none()
+        if row is None:
+            return None
+        return RefreshSession(row.session_id, row.id, row.begun_at, row.expires_at, row.address), to_user(row)
 
     def end_session(self, token_hash: bytes) -> RefreshSession | None:
         """End the session of a refresh token."""

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from pgproof.adapters.catalog.connect import make_engine
+from pgproof.adapters.catalog.connect import TRANSACTIONAL, make_engine
 from pgproof.adapters.catalog.failures import translated
 from pgproof.domain.database import ConnectionInfo
 
@@ -19,20 +20,20 @@ class Transactions:
     def __init__(self, connection: ConnectionInfo) -> None:
         self.connection = connection
         self._engine = make_engine(connection)
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._transactional = self._engine.execution_options(isolation_level=TRANSACTIONAL)
 
     @contextmanager
     def __call__(self) -> Iterator[Session]:
         """One short transaction. What the server and the driver raise comes out as errors of ours."""
-        with translated(self.connection), Session(self._engine) as session, session.begin():
+        with translated(self.connection), Session(self._transactional) as session, session.begin():
             yield session
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """For single statements that change nothing: without a transaction around them, which would cost more than
-        they do.
+    def reading(self) -> Iterator[Connection]:
+        """For single statements that change nothing: without a transaction around them, and with plain rows instead of
+        objects; each of the two would cost more than the statements do.
         """
-        with translated(self.connection), Session(self._reading) as session:
+        with translated(self.connection), self._engine.connect() as session:
             yield session
 
     def close(self) -> None:

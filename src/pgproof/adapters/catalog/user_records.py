@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, exists, func, select, text, update
+from sqlalchemy import Row, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,16 @@ from pgproof.services.ports.access import Account
 
 # Whoever may take away an admin takes turns: two who each leave the other one would leave none.
 _TURNS = text("LOCK TABLE pgproof.users IN SHARE ROW EXCLUSIVE MODE")
+# All that makes a `User`: not the hash of the password.
+USER_COLUMNS = (
+    UserRow.id,
+    UserRow.name,
+    UserRow.role,
+    UserRow.active,
+    UserRow.epoch,
+    UserRow.created_at,
+    UserRow.last_sign_in_at,
+)
 
 
 class UserRecords(Records):
@@ -104,8 +115,8 @@ class UserRecords(Records):
             session.execute(update(UserRow).where(*unchanged).values(password_hash=new.reveal()))
 
 
-def to_user(row: UserRow) -> User:
-    """A user."""
+def to_user(row: UserRow | Row[Any]) -> User:
+    """A user, from an object or from a plain row with `USER_COLUMNS`."""
     return User(
         id=row.id,
         name=row.name,

@@ -2,7 +2,7 @@
 every adapter and its fake to it.
 """
 
-from pgproof.services.ports.catalog import BackupFilter, BackupPage, BackupStats, Catalog, Position, Seal
+from pgproof.services.ports.catalog import BackupFilter, BackupPage, BackupStats, Catalog, ListedBackup, Position, Seal
 from pgproof.services.ports.dumps import DumpFiles, FoundDump
 from pgproof.services.ports.jobs import Clock, Lock, Observer, Progress
 from pgproof.services.ports.queue import (
@@ -42,6 +42,7 @@ __all__ = [
     "JobListener",
     "JobQueue",
     "JobRecords",
+    "ListedBackup",
     "Lock",
     "ObjectInfo",
     "Observer",

@@ -51,11 +51,29 @@ class BackupStats:
     latest_backup_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedBackup:
+    """What a list shows of a `Backup`, under the same names. `file_size` is in bytes."""
+
+    id: int
+    database: str
+    filename: str
+    file_size: int | None
+    status: BackupStatus
+    deletion_started_at: datetime | None
+    created_at: datetime
+    completed_at: datetime | None
+    duration_seconds: int | None
+    description: str | None
+    trigger_source: BackupTrigger
+    proven_at: datetime | None
+
+
 @dataclass(frozen=True)
 class BackupPage:
     """Some backups of a list, the newest first, and how many the whole list has."""
 
-    backups: Sequence[Backup]
+    backups: Sequence[ListedBackup]
     total: int
 
 

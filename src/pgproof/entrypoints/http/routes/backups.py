@@ -31,7 +31,7 @@ from pgproof.entrypoints.http.schemas.backups import (
     stats,
 )
 from pgproof.entrypoints.http.waiting import Prefer
-from pgproof.services.ports import Lock, Position
+from pgproof.services.ports import ListedBackup, Lock, Position
 
 router = APIRouter(prefix="/api/admin/backups", tags=["backups"])
 
@@ -166,5 +166,5 @@ def _created(backup: Backup, job_id: int, message: str) -> CreatedBackup:
     )
 
 
-def _place(backup: Backup) -> Position:
+def _place(backup: ListedBackup) -> Position:
     return Position(backup.created_at, backup.id)

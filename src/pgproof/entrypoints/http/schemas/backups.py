@@ -21,7 +21,7 @@ from pgproof.entrypoints.http.fields import (
     Truth,
     WrittenFormat,
 )
-from pgproof.services.ports import BackupFilter, BackupStats
+from pgproof.services.ports import BackupFilter, BackupStats, ListedBackup
 
 _MB = 1024**2
 _GB = 1024**3
@@ -169,7 +169,7 @@ def backup_filter(query: BackupQuery) -> BackupFilter:
     )
 
 
-def backup_row(backup: Backup) -> BackupRow:
+def backup_row(backup: Backup | ListedBackup) -> BackupRow:
     """One backup of a list."""
     return BackupRow.model_construct(**_row(backup))
 
@@ -214,7 +214,7 @@ def stats(found: BackupStats, retention_days: int, directory: str) -> Stats:
     )
 
 
-def _row(backup: Backup) -> dict[str, Any]:
+def _row(backup: Backup | ListedBackup) -> dict[str, Any]:
     return {
         "id": backup.id,
         "database": backup.database,
