@@ -1,11 +1,14 @@
 """Lists over the API: pages, filters, totals."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pgproof.adapters.postgres.connect import parse_url
 from pgproof.domain.backup import BackupStatus, BackupTrigger
 from tests.http.world import Api, problem
+from tests.servers import Server
 
 BACKUPS = "/api/admin/backups"
 
@@ -150,3 +153,21 @@ def test_a_time_in_a_url_is_written_in_full(shared_api: Api, moment: str) -> Non
 )
 def test_a_time_in_a_url_may_be_of_any_zone(shared_api: Api, moment: str) -> None:
     assert shared_api.get("/api/admin/audit", params={"until": moment}).json()["entries"] == []
+
+
+def test_no_request_fails_because_the_server_of_the_catalog_dropped_the_sessions(api: Api, server18: Server) -> None:
+    assert api.app.settings.catalog_url is not None
+    dbname = parse_url(api.app.settings.catalog_url.reveal()).dbname
+    headers = api.as_admin()
+
+    def ask(_number: int) -> int:
+        return api.client.get(BACKUPS, headers=headers).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            assert set(pool.map(ask, range(40))) == {200}
+            server18.sql(
+                server18.connection,
+                f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{dbname}'",
+            )
+        assert set(pool.map(ask, range(40))) == {200}
