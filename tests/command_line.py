@@ -32,11 +32,13 @@ from pgproof.services.api_tokens import ApiTokenService
 from pgproof.services.audit import AuditTrail
 from pgproof.services.databases import DatabaseService
 from pgproof.services.expiry import ExpiryService
+from pgproof.services.history import HistoryService
 from pgproof.services.ports import Observer, PostgresServer, PostgresTools, Progress
 from pgproof.services.users import UserService
 from pgproof.settings import Settings, load_settings
 from tests.fakes.access import CountingRandomness, MemoryAccessRecords, PlainSigner, QuickHasher
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.jobs import MemoryJobRecords
 from tests.fakes.server import MemoryServer
 from tests.fakes.storage import MemoryStorage
 
@@ -238,6 +240,7 @@ class CommandLine:
         self.asked: list[str] = []
         self.restore_tests = FakeRestoreTests(self.catalog)
         self.settled: tuple[str, ...] = ()
+        self.job_records = MemoryJobRecords(self.catalog)
         self._folder = folder
         self._environ = dict(environ or {})
         self.opened = 0
@@ -297,6 +300,9 @@ class CommandLine:
                 self.catalog, self.server, settings.undo_hours, self.restore_failure, self.restore_refusal
             ),
             expiry=expiry,
+            history=HistoryService(
+                records=self.job_records, catalog=self.catalog, clock=self.clock, days=settings.history_days
+            ),
             restore_tests=self.restore_tests,
             users=UserService(self.access, QuickHasher(), PlainSigner(), self.randomness, self.clock),
             api_tokens=ApiTokenService(self.access, self.randomness, self.clock),

@@ -11,7 +11,8 @@ from pgproof.adapters.catalog import PostgresCatalog
 from pgproof.domain.backup import BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.errors import Conflict, NotFound
 from pgproof.domain.job import ONCE, Job, JobKind, JobProgress, JobStatus, NewJob
-from pgproof.services.ports import Catalog, JobFilter, JobRecords, WantedBackup
+from pgproof.domain.restore import RestoreOptions, RestoreStatus
+from pgproof.services.ports import Catalog, JobFilter, JobRecords, Lock, WantedBackup
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.jobs import MemoryJobRecords
 from tests.servers import Server
@@ -258,3 +259,121 @@ def test_progress_and_results_are_stored_only_while_the_job_runs(place: Place) -
     stored = place.records.get_job(job.id)
     assert stored == replace(begun, progress=JobProgress("dump", 5), result={"a": 1, "b": "2"})
     assert [one.id for one in place.records.running_jobs()] == [job.id]
+
+
+LATER = NOW + timedelta(days=1)
+
+
+def numbers(place: Place) -> list[int]:
+    return sorted(job.id for job in place.records.list_jobs(JobFilter()))
+
+
+def restore_job(place: Place, *, ends_with: RestoreStatus) -> Job:
+    """A job that succeeded, and the restore that it began."""
+    backup = place.catalog.create_backup(
+        "shop", storage_url="file:///b", options=OPTIONS, trigger=BackupTrigger.MANUAL_API, now=NOW
+    )
+    restore = place.catalog.create_restore(backup, "shop", RestoreOptions(), NOW)
+    place.catalog.save_restore(replace(restore, status=ends_with))
+    job = place.records.add_job(NewJob(JobKind.RESTORE, "ann", NOW, database="shop", subject_id=backup.id))
+    done = replace(
+        running(place, job), status=JobStatus.FAILED, finished_at=NOW + SECOND, result={"restore_id": restore.id}
+    )
+    place.records.save_job(done, expected=JobStatus.RUNNING)
+    return done
+
+
+def test_what_ended_before_is_forgotten_and_its_log_with_it(place: Place) -> None:
+    old, newest = ended(place, verify(place)), ended(place, verify(place))
+    for job in (old, newest):
+        place.catalog.append_log(Lock.JOB, job.id, ["a line"], NOW)
+    assert place.records.forget_jobs(NOW + SECOND, 10) == 0
+    assert place.records.forget_jobs(LATER, 10) == 1
+    with pytest.raises(NotFound):
+        place.records.get_job(old.id)
+    assert place.catalog.read_log(Lock.JOB, old.id) == []
+    assert place.records.get_job(newest.id).status is JobStatus.SUCCEEDED
+    assert place.catalog.read_log(Lock.JOB, newest.id) == ["a line"]
+    assert place.records.forget_jobs(LATER, 10) == 0
+
+
+def test_the_newest_of_each_database_kind_and_status_is_never_forgotten(place: Place) -> None:
+    kept = {
+        ended(place, verify(place, database=database), status).id
+        for database in ("shop", "crm")
+        for status in (JobStatus.SUCCEEDED, JobStatus.FAILED)
+    }
+    kept.add(ended(place, place.records.add_job(NewJob(JobKind.CLEANUP, "ann", NOW))).id)
+    assert place.records.forget_jobs(LATER, 10) == 0
+    again = ended(place, place.records.add_job(NewJob(JobKind.CLEANUP, "ann", NOW)))
+    assert place.records.forget_jobs(LATER, 10) == 1
+    assert set(numbers(place)) == {*kept, again.id} - {max(kept)}
+
+
+def test_what_waits_or_runs_is_never_forgotten(place: Place) -> None:
+    waiting, works = verify(place, 1), running(place, verify(place, 2))
+    newer = [verify(place, 3), running(place, verify(place, 4))]
+    assert place.records.forget_jobs(LATER, 10) == 0
+    assert numbers(place) == [waiting.id, works.id, *(job.id for job in newer)]
+
+
+@pytest.mark.parametrize("status", [RestoreStatus.RUNNING, RestoreStatus.UNDOING])
+def test_a_job_stays_as_long_as_its_restore_has_not_ended(place: Place, status: RestoreStatus) -> None:
+    job = restore_job(place, ends_with=status)
+    over = restore_job(place, ends_with=RestoreStatus.COMPLETED)
+    newest = restore_job(place, ends_with=RestoreStatus.COMPLETED)
+    assert place.records.forget_jobs(LATER, 10) == 1
+    assert numbers(place) == [job.id, newest.id]
+    assert over.id not in numbers(place)
+
+
+def test_a_job_stays_as_long_as_its_backup_has_not_ended(place: Place) -> None:
+    job = ended(place, backup_job(place), JobStatus.FAILED)
+    newer = ended(place, backup_job(place), JobStatus.FAILED)
+    assert place.records.forget_jobs(LATER, 10) == 0
+    backup = place.catalog.get_backup(job.subject_id or 0)
+    place.catalog.save_backup(replace(backup, status=BackupStatus.CANCELLED), expected=BackupStatus.PENDING)
+    assert place.records.forget_jobs(LATER, 10) == 1
+    assert numbers(place) == [newer.id]
+
+
+def test_no_more_is_forgotten_at_once_than_was_said(place: Place) -> None:
+    for _ in range(6):
+        ended(place, verify(place))
+    assert [place.records.forget_jobs(LATER, 2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_numbers_of_forgotten_jobs_are_not_given_again(place: Place) -> None:
+    for _ in range(3):
+        last = ended(place, verify(place))
+    place.records.forget_jobs(LATER, 10)
+    assert verify(place).id > last.id
+
+
+def test_the_log_of_a_backup_goes_when_the_backup_has_been_gone_for_long(place: Place) -> None:
+    backups = [
+        place.catalog.create_backup(
+            "shop", storage_url="file:///b", options=OPTIONS, trigger=BackupTrigger.MANUAL_API, now=NOW
+        )
+        for _ in range(3)
+    ]
+    gone, deleting, there = backups
+    test = place.catalog.create_restore_test(gone, NOW)
+    other = place.catalog.create_restore_test(there, NOW)
+    for backup in backups:
+        place.catalog.append_log(Lock.BACKUP, backup.id, ["a line"], NOW)
+    for one in (test, other):
+        place.catalog.append_log(Lock.RESTORE_TEST, one.id, ["a line"], NOW)
+    place.catalog.change_backup(gone.id, lambda one: replace(one, status=BackupStatus.RUNNING))
+    place.catalog.change_backup(gone.id, lambda one: replace(one, status=BackupStatus.COMPLETED))
+    place.catalog.change_backup(gone.id, lambda one: replace(one, status=BackupStatus.EXPIRED, deletion_started_at=NOW))
+    place.catalog.change_backup(deleting.id, lambda one: replace(one, deletion_started_at=NOW))
+    assert place.catalog.forget_logs(NOW, 10) == 0
+    assert place.catalog.forget_logs(LATER, 1) == 1
+    assert place.catalog.forget_logs(LATER, 10) == 1
+    assert place.catalog.forget_logs(LATER, 10) == 0
+    assert place.catalog.read_log(Lock.BACKUP, gone.id) == place.catalog.read_log(Lock.RESTORE_TEST, test.id) == []
+    assert place.catalog.read_log(Lock.BACKUP, deleting.id) == place.catalog.read_log(Lock.BACKUP, there.id) != []
+    assert place.catalog.read_log(Lock.RESTORE_TEST, other.id) == ["a line"]
+    assert place.catalog.get_backup(gone.id).status is BackupStatus.EXPIRED
+    assert place.catalog.get_restore_test(test.id).backup_id == gone.id

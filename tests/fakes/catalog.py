@@ -275,6 +275,24 @@ class MemoryCatalog:
         with self._answering():
             return list(self._logs.get((kind, job_id), []))
 
+    def drop_log(self, kind: Lock, job_id: int) -> None:
+        """Not of the port: a log goes with its job."""
+        self._logs.pop((kind, job_id), None)
+
+    def forget_logs(self, before: datetime, limit: int) -> int:
+        with self._answering():
+            gone = {
+                one.id
+                for one in self._backups.values()
+                if one.status in GONE and one.deletion_started_at is not None and one.deletion_started_at < before
+            }
+            told = {(Lock.BACKUP, number) for number in gone}
+            told |= {(Lock.RESTORE_TEST, one.id) for one in self._restore_tests.values() if one.backup_id in gone}
+            doomed = [key for key in self._logs if key in told][:limit]
+            for key in doomed:
+                del self._logs[key]
+            return len(doomed)
+
     @contextmanager
     def own(self, kind: Lock, job_id: int) -> Iterator[None]:
         with self._answering():

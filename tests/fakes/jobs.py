@@ -21,7 +21,7 @@ from pgproof.domain.job import (
     lock_of,
     urgency,
 )
-from pgproof.services.ports import Entry, JobFilter, Receiver, WantedBackup
+from pgproof.services.ports import Entry, JobFilter, Lock, Receiver, WantedBackup
 from tests.fakes.catalog import MemoryCatalog
 
 
@@ -31,13 +31,16 @@ class MemoryJobRecords:
     def __init__(self, catalog: MemoryCatalog) -> None:
         self._catalog = catalog
         self._jobs: dict[int, Job] = {}
+        self._last_id = 0
+        self.forgotten: list[Job] = []
         self._mutex = threading.RLock()
 
     def add_job(self, wanted: NewJob) -> Job:
         with self._answering():
             if wanted.kind in ONCE and wanted.database is not None:
                 check_only_restore(self.unfinished_jobs_of(wanted.database, ONCE))
-            job = wanted.queued(len(self._jobs) + 1)
+            self._last_id += 1
+            job = wanted.queued(self._last_id)
             self._jobs[job.id] = job
             return job
 
@@ -165,6 +168,30 @@ class MemoryJobRecords:
         with self._answering():
             wanted = (self._jobs[job_id] for job_id in job_ids if job_id in self._jobs)
             return frozenset(job.id for job in wanted if job.cancel_requested_at is not None)
+
+    def forget_jobs(self, before: datetime, limit: int) -> int:
+        with self._answering():
+            newest = {(job.database, job.kind, job.status): job.id for job in self._jobs.values()}
+            doomed = [
+                job
+                for job in self._jobs.values()
+                if not job.unfinished
+                and job.finished_at is not None
+                and job.finished_at < before
+                and job.id not in newest.values()
+                and not self._still_tells(job)
+            ][:limit]
+            for job in doomed:
+                del self._jobs[job.id]
+                self._catalog.drop_log(Lock.JOB, job.id)
+            self.forgotten += doomed
+            return len(doomed)
+
+    def _still_tells(self, job: Job) -> bool:
+        if job.kind is JobKind.BACKUP and job.subject_id is not None:
+            return self._catalog.get_backup(job.subject_id).status in (BackupStatus.PENDING, BackupStatus.RUNNING)
+        restore_id = job.subject_id if job.kind is JobKind.UNDO else job.result.get("restore_id")
+        return job.kind in ONCE and restore_id in {one.id for one in self._catalog.unfinished_restores()}
 
     @contextmanager
     def _answering(self) -> Iterator[None]:

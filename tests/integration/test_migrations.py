@@ -128,6 +128,8 @@ SAMPLES = {
     "0012": """
         INSERT INTO pgproof.idempotency_keys (caller, key, request_sha256, created_at, answer)
         VALUES ('admin', 'a key', repeat('ab', 32), now(), '{"job_id": 1}')""",
+    "0013": """
+        INSERT INTO pgproof.forgotten_jobs (kind, status, cause, jobs) VALUES ('backup', 'failed', 'dump_failed', 3)""",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pgproof.adapters.catalog import PostgresCatalog
+from pgproof.adapters.catalog import JobRecords, PostgresCatalog
 from pgproof.adapters.catalog.alert_records import AlertRecords
 from pgproof.adapters.catalog.overview_records import OverviewRecords
 from pgproof.adapters.seal import FernetSeal
@@ -183,6 +183,27 @@ def test_jobs_are_counted_by_where_they_stand(
         ("verify", "failed", "checksum_mismatch"): 1,
         ("cleanup", "failed", "conflict"): 1,
     }
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_job_that_is_forgotten_still_counts(
+    catalog: PostgresCatalog, records: OverviewRecords, catalog_connection: ConnectionInfo, server18: Server
+) -> None:
+    before = records.finished_jobs()
+    for _ in range(2):
+        server18.sql(catalog_connection, JOBS)
+        assert JobRecords(catalog.transactions).forget_jobs(datetime(9999, 1, 1, tzinfo=UTC), 100) == 3
+    server18.sql(catalog_connection, "DELETE FROM pgproof.jobs")
+    assert records.finished_jobs() == {key: 2 * count for key, count in before.items()}
+    failing = render(overview_of(catalog).read())[0].decode()
+    assert 'pgproof_jobs_finished_total{cause="conflict",kind="cleanup",status="failed"} 2.0' in failing
+
+
+@pytest.mark.usefixtures("filled")
+def test_what_fails_now_is_known_however_much_was_forgotten(catalog: PostgresCatalog, records: OverviewRecords) -> None:
+    before = states(records)["crm"].failing, records.failing_cleanup()
+    JobRecords(catalog.transactions).forget_jobs(datetime(9999, 1, 1, tzinfo=UTC), 100)
+    assert (states(records)["crm"].failing, records.failing_cleanup()) == before
 
 
 def test_an_empty_catalog_has_an_empty_overview(catalog: PostgresCatalog) -> None:

@@ -11,6 +11,7 @@ from pgproof.domain.errors import (
     Cancelled,
     CatalogUnreachable,
     DumpFailed,
+    NotFound,
     PrivilegeMissing,
     ServerUnreachable,
     WorkerLost,
@@ -419,6 +420,19 @@ def test_an_entry_that_was_taken_by_a_worker_that_died_at_once_is_put_again(worl
     world.queue.silent = {entry.id}
     assert world.lost.release_entries() == [f"job {job.id}: its entry in the queue was released"]
     assert world.records.get_job(job.id).queue_id is None
+
+
+def test_an_entry_of_a_job_that_was_forgotten_long_ago_is_released(world: World) -> None:
+    jobs = [world.job(), world.job()]
+    for job in jobs:
+        world.runner.run(job.id)
+    entry = world.queue.take()
+    assert entry is not None
+    world.queue.silent = {entry.id}
+    assert world.records.forget_jobs(world.clock.now() + timedelta(days=1), 1) == 1
+    with pytest.raises(NotFound):
+        world.records.get_job(entry.job_id)
+    assert world.lost.release_entries() == [f"job {entry.job_id}: its entry in the queue was released"]
 
 
 def test_an_entry_that_a_living_worker_forgot_is_released_at_the_second_look(world: World) -> None:

@@ -75,6 +75,7 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
         BACKUP_MINIMUM_REDUNDANCY="2",
         BACKUP_CLEANUP_MAX_SHARE="0.25",
         BACKUP_UNDO_HOURS="48",
+        BACKUP_HISTORY_DAYS="0",
         BACKUP_MAX_SIZE_GB="0.5",
         BACKUP_SCHEDULE="30 1 * * *",
         BACKUP_CLEANUP_SCHEDULE="@weekly",

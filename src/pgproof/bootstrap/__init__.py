@@ -37,6 +37,7 @@ from pgproof.services.cataloguing.importing import ImportService
 from pgproof.services.cataloguing.rebuilding import RebuildService
 from pgproof.services.databases import DatabaseService
 from pgproof.services.expiry import ExpiryService
+from pgproof.services.history import HistoryService
 from pgproof.services.idempotency import IdempotencyService
 from pgproof.services.job_news import JobNews
 from pgproof.services.job_running import JobRunner
@@ -106,6 +107,7 @@ class App:
     job_news: JobNews
     lost_jobs: LostJobs
     queue: JobQueue
+    history: HistoryService
     idempotency: IdempotencyService
     schedules: ScheduleService
     overview: OverviewService
@@ -295,6 +297,7 @@ def _wire(
         job_news=parts.news,
         lost_jobs=parts.lost,
         queue=parts.queue,
+        history=HistoryService(records=records, catalog=catalog, clock=clock, days=settings.history_days),
         idempotency=idempotency,
         schedules=schedule_service(
             settings,

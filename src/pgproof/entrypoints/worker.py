@@ -25,6 +25,7 @@ _ALERT_SECONDS = 60.0
 _NOTICE_SECONDS = 5.0
 _RELEASE_SECONDS = 10.0
 _RECOVERY_SECONDS = 60.0
+_FORGET_SECONDS = 3600.0
 _LOOK_SECONDS = 0.1
 _HANDING_BACK_SECONDS = 30.0
 _CLOSING_SECONDS = 10.0
@@ -145,6 +146,7 @@ def _housekeeping(app: App) -> Sequence[Every]:
         Every("notifications", _NOTICE_SECONDS, app.alerts.deliver),
         Every("release entries", _RELEASE_SECONDS, app.lost_jobs.release_entries),
         Every("recovery", _RECOVERY_SECONDS, lambda: _recover(app)),
+        Every("forget", _FORGET_SECONDS, app.history.forget),
         Every("missing entries", _RECOVERY_SECONDS, app.lost_jobs.put_again_what_is_missing),
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pgproof.domain.errors import Conflict, PgproofError
+from pgproof.domain.errors import Conflict, NotFound, PgproofError
 from pgproof.domain.job import Job, JobStatus, RetryRules
 from pgproof.services.dispatching import Dispatcher
 from pgproof.services.job_ending import ended
@@ -79,11 +79,16 @@ class LostJobs:
         return [job for job in running if not self._catalog.is_owned(Lock.JOB, job.id)]
 
     def _is_idle(self, entry: Entry) -> bool:
-        return self._records.get_job(entry.job_id).status is not JobStatus.RUNNING
+        return not self._is_running(entry.job_id)
 
     def _is_lost(self, job_id: int) -> bool:
-        running = self._records.get_job(job_id).status is JobStatus.RUNNING
-        return running and not self._catalog.is_owned(Lock.JOB, job_id)
+        return self._is_running(job_id) and not self._catalog.is_owned(Lock.JOB, job_id)
+
+    def _is_running(self, job_id: int) -> bool:
+        try:
+            return self._records.get_job(job_id).status is JobStatus.RUNNING
+        except NotFound:
+            return False  # it ended so long ago that it was forgotten
 
     def _guarded(self, job_id: int) -> str:
         try:

@@ -46,6 +46,7 @@ class SettingValues(TypedDict, total=False):
     minimum_redundancy: int | None
     cleanup_max_share: float | None
     undo_hours: int | None
+    history_days: int | None
     max_size_gb: float | None
     schedule: str | None
     cleanup_schedule: str | None

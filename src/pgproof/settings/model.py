@@ -101,6 +101,7 @@ class Settings(BaseModel):
     minimum_redundancy: int = Field(1, ge=0, le=_MOST_KEPT, description=f"a whole number from 0 to {_MOST_KEPT}")
     cleanup_max_share: float = Field(0.5, ge=0, le=1, description="a number from 0 to 1, such as 0.5 for half")
     undo_hours: int = Field(24, ge=0, le=87_600, description="a whole number of hours from 0 to 87600")
+    history_days: int = Field(90, ge=0, le=36_500, description="a whole number of days from 0 (for ever) to 36500")
     max_size_gb: float = Field(100.0, gt=0, allow_inf_nan=False, description="a number above 0")
     schedule: Cron = Field("0 2 * * *", description=_CRON)
     cleanup_schedule: Cron = Field("5 2 * * *", description=_CRON)

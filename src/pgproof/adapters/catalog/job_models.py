@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, SmallInteger, String, func, text
+from sqlalchemy import Index, SmallInteger, String, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pgproof.adapters.catalog.models import Base
@@ -44,6 +44,20 @@ class JobRow(Base):
         Index("idx_jobs_subject", "kind", "subject_id"),
         Index("idx_unfinished_jobs", "id", postgresql_where=text("status IN ('queued', 'running')")),
     )
+
+
+class ForgottenJobsRow(Base):
+    """How many finished jobs of a kind, with one end and cause, are not in `jobs` any more."""
+
+    __tablename__ = "forgotten_jobs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    status: Mapped[str] = mapped_column(String(20))
+    cause: Mapped[str]
+    jobs: Mapped[int]
+
+    __table_args__ = (UniqueConstraint("kind", "status", "cause", name="uq_forgotten_jobs"),)
 
 
 class QueueMigrationRow(Base):

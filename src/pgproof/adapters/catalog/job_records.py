@@ -5,9 +5,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, TableValuedAlias, Update, cast, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, TableValuedAlias, Update, cast, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
+from pgproof.adapters.catalog.forgetting import FORGET_JOBS
 from pgproof.adapters.catalog.found import checked_id, found
 from pgproof.adapters.catalog.job_models import JobRow
 from pgproof.adapters.catalog.job_rows import job_values, to_job
@@ -197,6 +198,11 @@ class JobRecords(Records):
         statement = select(JobRow.id).where(JobRow.id.in_(job_ids), JobRow.cancel_requested_at.is_not(None))
         with self._transactions() as session:
             return frozenset(session.scalars(statement))
+
+    def forget_jobs(self, before: datetime, limit: int) -> int:
+        """Forget finished jobs with their logs, and keep count of them."""
+        with self._transactions() as session:
+            return int(session.scalars(text(FORGET_JOBS), {"before": before, "limit": limit}).one())
 
 
 def _cancel_pending(backup_id: int | None, now: datetime) -> Update:

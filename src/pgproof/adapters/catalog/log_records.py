@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from pgproof.adapters.catalog.forgetting import FORGET_LOGS
 from pgproof.adapters.catalog.models import LogRow
 from pgproof.adapters.catalog.rows import clean
 from pgproof.adapters.catalog.transactions import Records
@@ -25,3 +26,8 @@ class LogRecords(Records):
         statement = select(LogRow.lines).where(LogRow.kind == kind.name.lower(), LogRow.job_id == job_id)
         with self._transactions() as session:
             return [line for lines in session.scalars(statement.order_by(LogRow.id)) for line in lines]
+
+    def forget_logs(self, before: datetime, limit: int) -> int:
+        """Forget logs of backups that are gone, and of their restore tests."""
+        with self._transactions() as session:
+            return int(session.scalars(text(FORGET_LOGS), {"before": before, "limit": limit}).one())

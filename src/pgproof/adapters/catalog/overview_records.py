@@ -100,8 +100,12 @@ _UNFINISHED = """
     FROM pgproof.jobs WHERE status IN ('queued', 'running') GROUP BY 1, 2, 3"""
 
 _FINISHED = """
-    SELECT kind, status, coalesce(error_code, '') AS code, count(*) AS jobs
-    FROM pgproof.jobs WHERE status NOT IN ('queued', 'running') GROUP BY 1, 2, 3"""
+    SELECT kind, status, code, sum(jobs)::bigint AS jobs FROM (
+        SELECT kind, status, coalesce(error_code, '') AS code, count(*) AS jobs
+        FROM pgproof.jobs WHERE status NOT IN ('queued', 'running') GROUP BY 1, 2, 3
+        UNION ALL
+        SELECT kind, status, cause, jobs FROM pgproof.forgotten_jobs
+    ) AS ended GROUP BY 1, 2, 3"""
 
 _WORKERS = "SELECT count(*) FROM pgproof.procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute'"
 

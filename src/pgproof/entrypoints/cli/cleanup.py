@@ -51,6 +51,7 @@ def cleanup(
                     removed=[folder.folder for folder in done.removed],
                     failures=len(done.failures),
                 )
+            app.history.forget()
     message = cleanup_text.summary(plan, done, with_orphans=remove_orphans)
     session.show(
         cleanup_views.cleanup(plan, done, policy, message),

@@ -233,4 +233,5 @@ class Pgproof:
                 removed=[folder.folder for folder in done.removed],
                 failures=len(done.failures),
             )
+        app.history.forget()
         return done

@@ -208,6 +208,12 @@ class Catalog(Protocol):
     def read_log(self, kind: Lock, job_id: int) -> Sequence[str]:
         """The log's lines in their order."""
 
+    def forget_logs(self, before: datetime, limit: int) -> int:
+        """Forget at most `limit` pieces of the logs of backups whose deletion began before that moment and is done.
+
+        The logs of their restore tests go with them. Returns how many pieces went; the records themselves stay.
+        """
+
     def own(self, kind: Lock, job_id: int) -> AbstractContextManager[None]:
         """Own a job for the length of a `with` block; `Conflict` if somebody else does.
 

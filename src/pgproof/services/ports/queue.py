@@ -118,6 +118,13 @@ class JobRecords(Protocol):
     def cancel_requested(self, job_ids: Collection[int]) -> frozenset[int]:
         """Those of these jobs that somebody wants to end."""
 
+    def forget_jobs(self, before: datetime, limit: int) -> int:
+        """Forget at most `limit` jobs that ended before that moment, with their own logs; how many went.
+
+        The newest of each kind and status stays for every database, and so does what brought a backup, a restore or
+        an undo that has not ended by its own record. Whoever counts finished jobs still counts those that went.
+        """
+
 
 @dataclass(frozen=True)
 class Entry:
