@@ -9,6 +9,9 @@ import pytest
 
 from pgproof.domain.alert import AlertKind, Condition
 from pgproof.domain.alert_rule import AlertRule
+from pgproof.domain.archive import Compression
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
+from pgproof.domain.restore import RestoreOptions, new_restore
 from pgproof.domain.schedule import Schedule, ScheduleRun, Task
 from pgproof.services.alert_conditions import Scene, conditions
 from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure
@@ -32,7 +35,16 @@ def look(
     now: datetime = NOW,
     **more: Any,
 ) -> list[Condition]:
-    scene = Scene(now, states, schedules, more.get("runs", {}), rules, more.get("max_size", 1e18), more.get("cleanup"))
+    scene = Scene(
+        now,
+        states,
+        schedules,
+        more.get("runs", {}),
+        rules,
+        more.get("max_size", 1e18),
+        more.get("cleanup"),
+        more.get("left_behind", ()),
+    )
     return list(conditions(scene))
 
 
@@ -164,3 +176,17 @@ def test_a_failed_cleanup_is_told() -> None:
 def test_a_database_that_is_registered_no_more_is_nobodys_worry() -> None:
     gone = replace(SHOP, known_since=None, failing={"backup": LastFailure(NOW, "x", "y")}, last=None)
     assert look(gone, schedules=[NIGHTLY, TESTS], rules=[AlertRule(late_after_hours=1)]) == []
+
+
+def test_a_restore_that_nobody_could_settle_for_a_while_is_told_with_the_way_out() -> None:
+    backup = Backup(
+        id=3, database="shop", filename="f", file_path="shop/f/f", storage_url="/b", options=BackupOptions(),
+        compression=Compression.ZSTD, status=BackupStatus.COMPLETED, trigger_source=BackupTrigger.MANUAL_CLI,
+        created_at=LONG_AGO,
+    )  # fmt: skip
+    restore = new_restore(12, backup, "shop", RestoreOptions(), NOW)
+    wait = timedelta(minutes=15)
+    assert look(SHOP, left_behind=[restore], now=NOW + wait) == []
+    (found,) = look(SHOP, left_behind=[restore], now=NOW + wait + timedelta(seconds=1))
+    assert (found.key.kind, found.key.database, found.key.about) == (AlertKind.FAILED, "shop", "restore 12")
+    assert "pgproof abandon 12" in found.hint

@@ -17,6 +17,7 @@ from pgproof.services.storage_watch import StorageWatch
 from pgproof.services.telling import Telling
 from tests.command_line import NOW, FakeClock
 from tests.fakes.alerts import Beats, Inbox, MemoryAlerts
+from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.schedules import MemorySchedules
 from tests.fakes.storage import MemoryStorage
 
@@ -48,6 +49,7 @@ class World:
         self.records = MemoryAlerts()
         self.overview = States()
         self.storage = MemoryStorage()
+        self.catalog = MemoryCatalog()
         self.inbox, self.beats = Inbox(), Beats()
         self.heartbeat_url = Secret("https://beats/token") if heartbeat else None
         self.service = self.worker(*urls)
@@ -66,6 +68,7 @@ class World:
             heartbeat_url=self.heartbeat_url,
             clock=self.clock,
             max_size=1e18,
+            catalog=self.catalog,
         )
 
     def fail(self, *names: str) -> None:

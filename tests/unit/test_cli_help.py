@@ -56,7 +56,7 @@ def test_help_imports_nothing_that_is_slow(argv: list[str], by_typer: set[str]) 
 
 def test_all_commands_of_this_release_are_there() -> None:
     assert {name.removeprefix("pgproof ") for name in EVERY_COMMAND} == {
-        "backup", "list", "show", "verify", "restore-test", "restore", "undo", "hold", "release", "delete",
+        "backup", "list", "show", "verify", "restore-test", "restore", "undo", "abandon", "hold", "release", "delete",
         "cleanup", "stats", "log", "doctor", "demo", "serve", "worker", "health",
         "job list", "job show", "job cancel",
         "catalog upgrade", "catalog rebuild", "catalog export", "catalog import",

@@ -12,6 +12,7 @@ from pgproof.domain.database import ConnectionInfo, Database, Server, ServerVers
 from pgproof.domain.errors import ClientMissing, PrivilegeMissing, ServerUnreachable, StorageDenied
 from pgproof.domain.obstacles import Obstacles, PreparedTransaction
 from pgproof.domain.properties import DatabaseProperties
+from pgproof.domain.restore import RestoreOptions, new_restore
 from pgproof.entrypoints.cli.exit_codes import exit_code
 from pgproof.services import doctor
 from pgproof.services.databases import DatabaseCheck, DatabaseService
@@ -228,6 +229,18 @@ def test_jobs_that_were_left_behind_are_a_warning(lost: int) -> None:
 
     found = outcomes(doctor.look_for_lost_jobs(cast("RecoveryService", Recovery())))
     assert found == [("jobs", Outcome.WARN if lost else Outcome.OK)]
+
+
+def test_a_restore_that_was_left_behind_comes_with_the_way_out() -> None:
+    backup = catalog_with_a_backup(1).list_backups(BackupFilter())[0]
+
+    class Recovery:
+        def lost(self) -> tuple[Any, Any]:
+            return [], [new_restore(12, backup, "shop", RestoreOptions(), NOW)]
+
+    (found,) = doctor.look_for_lost_jobs(cast("RecoveryService", Recovery()))
+    assert (found.outcome, found.detail) == (Outcome.WARN, "the process that worked on restore 12 died")
+    assert found.hint.endswith("pgproof abandon 12")
 
 
 def test_a_catalog_that_answers_is_in_order() -> None:

@@ -6,8 +6,10 @@ from typing import cast
 
 import pytest
 
+from pgproof.domain.backup import BackupOptions, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
 from pgproof.domain.errors import AuthenticationFailed, Conflict, NotFound, ServerUnreachable
+from pgproof.domain.restore import RestoreOptions, RestoreStatus
 from pgproof.domain.secret import Secret
 from pgproof.services.databases import DatabaseService
 from pgproof.services.ports import Lock, PostgresServer, PostgresTools
@@ -150,3 +152,24 @@ def test_nothing_moves_while_somebody_works_on_it(catalog: MemoryCatalog, databa
 def test_what_is_not_registered_cannot_be_updated(databases: DatabaseService) -> None:
     with pytest.raises(NotFound):
         databases.update("shop", "localhost/shop")
+
+
+@pytest.mark.parametrize("status", [RestoreStatus.RUNNING, RestoreStatus.UNDOING])
+def test_an_address_is_not_changed_while_only_its_server_knows_what_became_of_a_restore(
+    catalog: MemoryCatalog, databases: DatabaseService, status: RestoreStatus
+) -> None:
+    databases.add("shop", "localhost/shop")
+    backup = catalog.create_backup(
+        "shop", storage_url="/b", options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI, now=NOON
+    )
+    restore = catalog.create_restore(backup, "shop", RestoreOptions(), NOON)
+    catalog.save_restore(replace(restore, status=status))
+    with pytest.raises(Conflict, match=f"restore {restore.id} of") as refused:
+        databases.update("shop", "elsewhere/shop")
+    assert f"pgproof abandon {restore.id}" in refused.value.hint
+    assert databases.list()[0].connection.host == "localhost"
+    databases.update("shop", group="near")
+    databases.update("shop", "localhost/shop")
+    catalog.save_restore(replace(restore, status=RestoreStatus.FAILED))
+    databases.update("shop", "elsewhere/shop")
+    assert databases.list()[0].connection.host == "elsewhere"

@@ -68,5 +68,6 @@ def watch_parts(
             heartbeat_url=settings.heartbeat_url,
             clock=clock,
             max_size=max_size,
+            catalog=catalog,
         ),
     )

@@ -8,12 +8,14 @@ from pgproof.domain.alert import AlertKey, AlertKind, Condition
 from pgproof.domain.alert_rule import AlertRule, rule_for
 from pgproof.domain.cron import runs_until, zone_of
 from pgproof.domain.errors import InvalidInput
+from pgproof.domain.restore import Restore
 from pgproof.domain.schedule import Schedule, ScheduleRun, Task
 from pgproof.domain.wording import in_quotes, size
 from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure
 
 BACKUP = "backup"
 _GRACE = timedelta(hours=1)
+_SETTLED_WITHIN = timedelta(minutes=15)
 # Below these a backup is so small that half of it says nothing.
 _LEAST_SIZE = 1024**2
 _LEAST_ROWS = 100
@@ -31,6 +33,7 @@ class Scene:
     rules: Sequence[AlertRule]
     max_size: float
     failing_cleanup: LastFailure | None = None
+    left_behind: Sequence[Restore] = ()
 
     def schedules_of(self, database: str, task: Task) -> Sequence[Schedule]:
         """The enabled schedules that hold for a database: its own if it has any, else those for all."""
@@ -49,6 +52,7 @@ def conditions(scene: Scene) -> Iterator[Condition]:
             yield from _shrunken(state, rule)
             yield from _unproven(scene, state, rule)
     yield from _unstarted(scene)
+    yield from _unsettled(scene)
     if scene.failing_cleanup is not None:
         yield Condition(
             AlertKey(AlertKind.FAILED, about="cleanup"),
@@ -148,6 +152,18 @@ def _unproven(scene: Scene, state: DatabaseState, rule: AlertRule) -> Iterator[C
             f"no restore test of {in_quotes(state.name)} has passed for {rule.unproven_after_days} days: {told}",
             f"See why: pgproof restore-test {state.last.id}",
         )
+
+
+def _unsettled(scene: Scene) -> Iterator[Condition]:
+    """Restores that nobody could settle for a while: of a process that has just died, others see to it."""
+    for restore in scene.left_behind:
+        if scene.now - restore.created_at > _SETTLED_WITHIN:
+            yield Condition(
+                AlertKey(AlertKind.FAILED, restore.database, f"restore {restore.id}"),
+                f"restore {restore.id} of {in_quotes(restore.database)} was left behind by a process that died, "
+                "and cannot be settled",
+                f"It is as soon as its server answers. If that is gone for good: pgproof abandon {restore.id}",
+            )
 
 
 def _unstarted(scene: Scene) -> Iterator[Condition]:

@@ -10,9 +10,10 @@ from pgproof.domain.alert_rule import AlertRule, rule_for
 from pgproof.domain.errors import NotFound, NotificationFailed
 from pgproof.domain.secret import Secret
 from pgproof.domain.wording import in_quotes
+from pgproof.services.abandoning import left_behind
 from pgproof.services.alert_conditions import BACKUP, Scene, conditions
 from pgproof.services.databases import DatabaseService
-from pgproof.services.ports import Clock
+from pgproof.services.ports import Catalog, Clock
 from pgproof.services.ports.alerts import AlertRecords, Heartbeat, Notifier
 from pgproof.services.ports.overview import DatabaseState, OverviewRecords
 from pgproof.services.ports.schedules import ScheduleRecords
@@ -43,6 +44,7 @@ class AlertService:
         heartbeat_url: Secret | None,
         clock: Clock,
         max_size: float,
+        catalog: Catalog,
     ) -> None:
         self._records = records
         self._overview = overview
@@ -55,6 +57,7 @@ class AlertService:
         self._heartbeat_url = heartbeat_url
         self._clock = clock
         self._max_size = max_size
+        self._catalog = catalog
 
     def check(self) -> int:
         """Look at everything, keep what has begun or is over, and send a heartbeat; the number of news."""
@@ -67,6 +70,7 @@ class AlertService:
             rules=self._records.list_rules(),
             max_size=self._max_size,
             failing_cleanup=self._overview.failing_cleanup(),
+            left_behind=left_behind(self._catalog),
         )
         largest = max((state.last.size or 0 for state in scene.databases if state.last), default=0)
         found = [*conditions(scene), *self._storage_watch.conditions(2 * largest)]

@@ -60,12 +60,15 @@ class DatabaseService:
         """Store anew how a registered database is reached; it keeps its name, its backups and its restores.
 
         What is not given stays. Another worker group counts for jobs that are asked for from now on.
-        Raises `Conflict` while somebody restores it, and if the URL leads to a database of another name.
+        Raises `Conflict` while somebody restores it, if the URL leads to a database of another name, and if it leads
+        elsewhere while only the server that it leads to now can tell what became of a restore.
         """
         stored = self._catalog.get_database(name)
         changed = replace(stored, group=stored.group if group is None else check_group(group))
         if url is not None:
             connection = self._server.parse_url(url)
+            if not connection.same_place(stored.connection):
+                self._refuse_to_lose(stored)
             self._refuse_twin(connection, [one for one in self.list() if one.id != stored.id])
             changed = replace(changed, connection=connection, from_settings=False)
         with owning_database(self._catalog, stored):
@@ -190,6 +193,17 @@ class DatabaseService:
         if found is None:
             return self._register(connection, self._server.identify(connection))
         return replace(found, connection=_merged(connection, self._with_settings(found).connection))
+
+    def _refuse_to_lose(self, stored: Database) -> None:
+        """Another server would be asked what became of a restore, and answer about databases of its own."""
+        for restore in self._catalog.unfinished_restores():
+            if restore.database == stored.name:
+                raise Conflict(
+                    f"restore {restore.id} of {in_quotes(stored.name)} has not ended, and only its server can tell "
+                    "what became of it",
+                    hint="It is settled as soon as that server answers. "
+                    f"If that is gone for good: pgproof abandon {restore.id}",
+                )
 
     def _registered(self, connection: ConnectionInfo) -> Database | None:
         same = (one for one in self._catalog.list_databases() if one.connection.same_place(connection))

@@ -170,13 +170,12 @@ def _look_at_checked(found: DatabaseCheck) -> Iterator[Finding]:
 def look_for_lost_jobs(recovery: RecoveryService) -> Iterator[Finding]:
     """Jobs whose process died and that nobody has settled."""
     backups, restores = recovery.lost()
-    for lost in (*(f"backup {job.id}" for job in backups), *(f"restore {job.id}" for job in restores)):
-        yield Finding(
-            "jobs",
-            Outcome.WARN,
-            f"the process that worked on {lost} died",
-            "The next backup or restore settles it, once the server and the storage answer.",
-        )
+    by_itself = "The next backup or restore settles it, once the server and the storage answer."
+    for backup in backups:
+        yield Finding("jobs", Outcome.WARN, f"the process that worked on backup {backup.id} died", by_itself)
+    for restore in restores:
+        hint = f"{by_itself} If that server is gone for good: pgproof abandon {restore.id}"
+        yield Finding("jobs", Outcome.WARN, f"the process that worked on restore {restore.id} died", hint)
     if not backups and not restores:
         yield Finding("jobs", Outcome.OK, "no job was left behind by a process that died")
 

@@ -9,6 +9,7 @@ from pgproof.domain.backup import USABLE, Backup, BackupStatus
 from pgproof.domain.errors import Cancelled, Conflict, PgproofError, WorkerLost
 from pgproof.domain.job import Job, JobStatus, RetryRules
 from pgproof.domain.restore import Restore, RestoreStatus
+from pgproof.services.abandoning import GIVEN_UP
 from pgproof.services.backups import described
 
 LOST = WorkerLost("the worker that did the job died", hint="Start it again.")
@@ -75,7 +76,7 @@ def after_restore(restore: Restore, error: BaseException, *, cancelled: bool) ->
             return None
         case RestoreStatus.COMPLETED | RestoreStatus.UNDONE:
             return succeeded()
-    return Ending(JobStatus.CANCELLED if cancelled else JobStatus.FAILED, error)
+    return Ending(JobStatus.CANCELLED if cancelled else JobStatus.FAILED, _as_recorded(restore) or error)
 
 
 def after_undo(restore: Restore, error: BaseException) -> Ending | None:
@@ -85,7 +86,14 @@ def after_undo(restore: Restore, error: BaseException) -> Ending | None:
             return None
         case RestoreStatus.UNDONE:
             return succeeded()
-    return Ending(JobStatus.FAILED, error)
+    return Ending(JobStatus.FAILED, _as_recorded(restore) or error)
+
+
+def _as_recorded(restore: Restore) -> WorkerLost | None:
+    """Why a restore that was given up has failed: its job must not claim to know more than its record."""
+    if not restore.error_details.get(GIVEN_UP):
+        return None
+    return WorkerLost(restore.error_message or "", hint=str(restore.error_details.get("hint", "")))
 
 
 def unsettled(what: str) -> Conflict:

@@ -12,6 +12,7 @@ from pgproof.domain.job import JobKind, JobStatus
 from pgproof.domain.manifest import Manifest
 from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
 from pgproof.services import contents
+from pgproof.services.abandoning import left_behind
 from pgproof.services.backups import described
 from pgproof.services.claiming import Claim
 from pgproof.services.completing import complete, drop_shadow, happened, undone
@@ -55,9 +56,7 @@ class RecoveryService:
         running = self._catalog.list_backups(BackupFilter(limit=_MANY, status=BackupStatus.RUNNING))
         unowned = [backup for backup in running if not self._catalog.is_owned(Lock.BACKUP, backup.id)]
         backups = [backup for backup in unowned if self._job_status(backup.id) is not JobStatus.RUNNING]
-        unfinished = self._catalog.unfinished_restores()
-        restores = [restore for restore in unfinished if not self._catalog.is_owned(Lock.RESTORE, restore.id)]
-        return backups, restores
+        return backups, left_behind(self._catalog)
 
     def settle(self) -> Sequence[str]:
         """Settle every lost job; returns a line for each, also for those that could not be settled now."""

@@ -41,6 +41,7 @@ def list_backups(
 ) -> None:
     """List backups or restores, the newest first."""
     from pgproof.entrypoints.cli import restore_text, views
+    from pgproof.services.abandoning import left_behind
     from pgproof.services.ports import BackupFilter
 
     session: Session = ctx.obj
@@ -58,7 +59,9 @@ def list_backups(
         if restores:
             made = app.catalog.list_restores(limit, database=database)
             everything = app.catalog.list_restores(_MOST_RESTORES, database=database)
-            session.show(views.restores(made), restore_text.table(made, everything, now, zone), as_json=as_json)
+            stuck = restore_text.unsettled([one for one in left_behind(app.catalog) if one in made])
+            shown = restore_text.table(made, everything, now, zone)
+            session.show(views.restores(made), f"{shown}\n\n{stuck}" if stuck else shown, as_json=as_json)
             return
         wanted = BackupFilter(limit=limit, status=status, database=database, trigger_source=trigger)
         found = list(app.catalog.list_backups(wanted))

@@ -8,6 +8,7 @@ from pgproof.domain.manifest import Manifest
 from pgproof.domain.restore import FAILED_LOAD, Restore, RestoreMode, RestoreOptions, RestoreStatus
 from pgproof.domain.wording import in_quotes, listed
 from pgproof.entrypoints.cli import text
+from pgproof.services.abandoning import left_over
 from pgproof.services.forecast import Forecast, UndoForecast, come_back_empty
 
 _COMPARED = {
@@ -83,6 +84,42 @@ def undone(done: Restore, forecast: UndoForecast) -> str:
     """What an undo has done, and what it left."""
     place = f"{in_quotes(done.dbname)} on {forecast.place.address}"
     return f"restore {done.id} is undone: {place} is what it was before the restore"
+
+
+def abandon_intent(found: Restore) -> str:
+    """What giving up on a restore means, in one sentence."""
+    what = "the undo of restore" if found.status is RestoreStatus.UNDOING else "restore"
+    return f"{what} {found.id} of {in_quotes(found.database)} is to be recorded as failed, without asking its server"
+
+
+def abandon_details(found: Restore) -> Sequence[str]:
+    """What nobody will look after any more."""
+    return [
+        "A restore is settled by itself as soon as its server answers: give up only on a server that is gone for good.",
+        *(f"If it comes back, {in_quotes(name)} may be there; it is never dropped." for name in left_over(found)),
+    ]
+
+
+def abandoned(done: Restore) -> str:
+    """What giving up has come to: it may have been settled after all."""
+    if done.status is RestoreStatus.FAILED:
+        return f"restore {done.id} is recorded as failed: {done.error_message}"
+    return f"its server answered, so restore {done.id} is settled: it is {done.status.value}"
+
+
+def abandon_advice(done: Restore) -> Sequence[str]:
+    """What to do with it now."""
+    hint = str(done.error_details.get("hint", ""))
+    return [hint] if hint else []
+
+
+def unsettled(found: Sequence[Restore]) -> str:
+    """What to do about restores that were left behind."""
+    return "\n".join(
+        f"restore {one.id} was left behind by a process that died; it is settled as soon as its server answers. "
+        f"If that is gone for good: pgproof abandon {one.id}"
+        for one in found
+    )
 
 
 def table(found: Sequence[Restore], everything: Sequence[Restore], now: datetime, zone: tzinfo) -> str:

@@ -9,7 +9,7 @@ import typer
 from pgproof.domain.errors import InvalidInput
 from pgproof.domain.restore import RestoreMode
 from pgproof.domain.wording import in_quotes
-from pgproof.entrypoints.cli.auditing import audited
+from pgproof.entrypoints.cli.auditing import actor, audited
 from pgproof.entrypoints.cli.options import AsJson, BackupId, Yes
 from pgproof.entrypoints.cli.session import Session
 
@@ -159,3 +159,34 @@ def undo(
         lines.append(f"what the restore had brought stays beside it as {in_quotes(done.kept_database)}")
     lines.append(f"restore again with: pgproof restore {done.backup_id}")
     session.show(document, "\n".join(lines), as_json=as_json)
+
+
+def abandon(
+    ctx: typer.Context,
+    restore_id: Annotated[
+        int, typer.Argument(metavar="RESTORE_ID", help="The restore's number, as `pgproof list --restores` shows it.")
+    ],
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give up on a restore whose server does not come back."""
+    from pgproof.entrypoints.cli import restore_text, views
+    from pgproof.services import abandoning
+
+    session: Session = ctx.obj
+    with session.app() as app:
+        found = abandoning.check_abandonable(app.catalog, restore_id)
+        session.confirm(
+            found.database,
+            restore_text.abandon_intent(found),
+            details=restore_text.abandon_details(found),
+            yes=yes,
+            as_json=as_json,
+        )
+        with audited(app, "restore.abandon", restore_id, database=found.database) as notes:
+            done = abandoning.abandon(app.catalog, app.clock, app.recovery.settle_restore, restore_id, by=actor())
+            notes["status"] = done.status.value
+    message = restore_text.abandoned(done)
+    document = {**views.restore_row(done), "message": message}
+    session.show(document, "\n".join([message, *restore_text.abandon_advice(done)]), as_json=as_json)

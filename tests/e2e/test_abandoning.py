@@ -1,0 +1,119 @@
+"""A restore whose server never comes back: it is told, it keeps what it must, and there is a way out."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from pgproof.bootstrap import App
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
+from pgproof.domain.database import ConnectionInfo
+from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
+from pgproof.services.ports import Lock
+from pgproof.services.ports.access import AuditFilter
+from tests.e2e.command_line import CommandLine
+from tests.e2e.conftest import Recorder
+from tests.servers import Server, to_url
+
+
+@pytest.fixture
+def nobody() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def app(make_app: Callable[..., App], pgproof: CommandLine) -> App:
+    return make_app(**pgproof.environ)
+
+
+@pytest.fixture
+def backup(app: App, nobody: int) -> Backup:
+    """Of `lost`, a database on a server that is gone."""
+    app.catalog.add_database("lost", ConnectionInfo("lost", "127.0.0.1", nobody, "app"))
+    pending = app.catalog.create_backup(
+        "lost", storage_url=app.storage.url, options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI,
+        now=app.clock.now(),
+    )  # fmt: skip
+    for status in (BackupStatus.RUNNING, BackupStatus.COMPLETED):
+        pending = app.catalog.change_backup(pending.id, lambda one, to=status: replace(one, status=to))  # type: ignore[misc]
+    return pending
+
+
+def begun(app: App, backup: Backup, step: RestoreStep, status: RestoreStatus = RestoreStatus.RUNNING) -> Restore:
+    """A restore whose process died in that step."""
+    mode = RestoreMode.IN_PLACE if step is RestoreStep.REPLACE else RestoreMode.SWAP
+    restore = app.catalog.create_restore(backup, "lost", RestoreOptions(mode=mode), app.clock.now())
+    left = replace(restore, status=status, step=step, transaction="777", live_oid=16400, shadow_oid=16500)
+    app.catalog.save_restore(left)
+    return left
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "said"),
+    [
+        (RestoreStep.LOAD, RestoreStatus.RUNNING, "the live database had not been touched"),
+        (RestoreStep.SWAP, RestoreStatus.RUNNING, "whether it happened is not known"),
+        (RestoreStep.REPLACE, RestoreStatus.RUNNING, "whether it happened is not known"),
+        (RestoreStep.UNDO, RestoreStatus.UNDOING, "whether the undo happened is not known"),
+    ],
+)
+def test_it_is_told_and_can_be_given_up(
+    app: App, pgproof: CommandLine, backup: Backup, step: RestoreStep, status: RestoreStatus, said: str
+) -> None:
+    left = begun(app, backup, step, status)
+    assert f"pgproof abandon {left.id}" in pgproof("list", "--restores").out
+    assert f"pgproof abandon {left.id}" in pgproof("doctor").out
+    assert pgproof("abandon", str(left.id), "--yes").status == 0
+    failed = app.catalog.get_restore(left.id)
+    assert (failed.status, failed.step) == (RestoreStatus.FAILED, step)
+    assert failed.error_message
+    assert failed.error_message.endswith(said)
+    assert "gave it up" in app.catalog.read_log(Lock.RESTORE, left.id)[-1]
+    (entry,) = [one for one in app.audit.list(AuditFilter()) if one.action == "restore.abandon"]
+    assert (entry.object, entry.details["status"]) == (str(left.id), "failed")
+    assert app.catalog.unfinished_restores() == []
+    assert "pgproof abandon" not in pgproof("list", "--restores").out
+
+
+def test_until_then_its_address_stays_and_afterwards_another_server_takes_over(
+    app: App, pgproof: CommandLine, backup: Backup, server18: Server
+) -> None:
+    left = begun(app, backup, RestoreStep.SWAP)
+    elsewhere = to_url(server18.create_database("lost"))
+    refused = pgproof.fails(5, "database", "update", "lost", elsewhere)
+    assert f"pgproof abandon {left.id}" in refused.error["hint"]
+    pgproof("abandon", str(left.id), "--yes")
+    assert pgproof("database", "update", "lost", elsewhere).status == 0
+    assert app.catalog.get_restore(left.id).status is RestoreStatus.FAILED
+
+
+def test_one_whose_database_is_registered_no_more_can_be_given_up(
+    app: App, pgproof: CommandLine, backup: Backup
+) -> None:
+    left = begun(app, backup, RestoreStep.LOAD)
+    app.catalog.remove_database("lost")
+    done = pgproof("abandon", str(left.id), "--yes", "--json")
+    assert (done.status, done.json["status"]) == (0, "failed")
+
+
+def test_one_whose_server_answers_is_settled_and_not_given_up(app: App, pgproof: CommandLine) -> None:
+    taken = pgproof("backup", "--json").json
+    restored = app.restores.restore(taken["id"], RestoreOptions(create_safety_backup=False), Recorder())
+    with app.catalog.own(Lock.RESTORE, restored.id):
+        app.catalog.save_restore(replace(restored, status=RestoreStatus.RUNNING, step=RestoreStep.SWAP))
+        pgproof.fails(5, "abandon", str(restored.id), "--yes")
+        assert app.catalog.get_restore(restored.id).status is RestoreStatus.RUNNING
+    # The command settles it when it begins; then there is nothing to give up.
+    pgproof.fails(5, "abandon", str(restored.id), "--yes")
+    assert app.catalog.get_restore(restored.id).status is RestoreStatus.COMPLETED
+
+
+def test_nothing_happens_without_a_confirmation(app: App, pgproof: CommandLine, backup: Backup) -> None:
+    left = begun(app, backup, RestoreStep.LOAD)
+    pgproof.fails(2, "abandon", str(left.id))
+    assert app.catalog.get_restore(left.id) == left
+    pgproof.fails(4, "abandon", "999", "--yes")
