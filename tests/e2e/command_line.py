@@ -34,10 +34,10 @@ class CommandLine:
             **environ,
         }
 
-    def __call__(self, *argv: str, **environ: str) -> Outcome:
+    def __call__(self, *argv: str, piped: str = "", **environ: str) -> Outcome:
         out, err = io.StringIO(), io.StringIO()
         environment = {**self.environ, **environ}
-        session = Session(io.StringIO(), out, err, lambda: load_settings(environment, self.folder))
+        session = Session(io.StringIO(piped), out, err, lambda: load_settings(environment, self.folder))
         return Outcome(run(argv, session), out.getvalue(), err.getvalue())
 
     def fails(self, status: int, *argv: str, **environ: str) -> Outcome:

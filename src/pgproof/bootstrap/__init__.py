@@ -33,6 +33,7 @@ from pgproof.services.alerts import AlertService
 from pgproof.services.api_tokens import ApiTokenService
 from pgproof.services.audit import AuditTrail
 from pgproof.services.backups import BackupService
+from pgproof.services.cataloguing.adopting import AdoptingService
 from pgproof.services.cataloguing.importing import ImportService
 from pgproof.services.cataloguing.rebuilding import RebuildService
 from pgproof.services.databases import DatabaseService
@@ -98,6 +99,7 @@ class App:
     expiry: ExpiryService
     rebuilding: RebuildService
     importing: ImportService
+    adopting: AdoptingService
     access: AccessService
     users: UserService
     api_tokens: ApiTokenService
@@ -265,6 +267,16 @@ def _wire(
         embedded=embedded,
         clock=clock,
     )
+    schedules = schedule_service(
+        settings,
+        catalog=catalog,
+        jobs=parts.jobs,
+        records=records,
+        queue=parts.queue,
+        databases=databases,
+        clock=clock,
+        storage_url=storage.url,
+    )
     return App(
         settings=settings,
         catalog=catalog,
@@ -288,6 +300,7 @@ def _wire(
             clock=clock,
             product_version=__version__,
         ),
+        adopting=AdoptingService(catalog=catalog, schedules=schedules, alerts=watch.alerts, users=access.users),
         access=access.access,
         users=access.users,
         api_tokens=access.api_tokens,
@@ -299,16 +312,7 @@ def _wire(
         queue=parts.queue,
         history=HistoryService(records=records, catalog=catalog, clock=clock, days=settings.history_days),
         idempotency=idempotency,
-        schedules=schedule_service(
-            settings,
-            catalog=catalog,
-            jobs=parts.jobs,
-            records=records,
-            queue=parts.queue,
-            databases=databases,
-            clock=clock,
-            storage_url=storage.url,
-        ),
+        schedules=schedules,
         overview=watch.overview,
         alerts=watch.alerts,
         settled=[*cleared, *parts.lost.settle(), *recovery.settle()],

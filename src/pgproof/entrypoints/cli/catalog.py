@@ -8,7 +8,7 @@ import typer
 
 from pgproof.domain.errors import Conflict, IntegrityError, InvalidInput, NotFound, PgproofError
 from pgproof.entrypoints.cli import text
-from pgproof.entrypoints.cli.auditing import audited
+from pgproof.entrypoints.cli.auditing import actor, audited
 from pgproof.entrypoints.cli.options import AsJson
 from pgproof.entrypoints.cli.session import Session
 
@@ -52,20 +52,32 @@ def rebuild(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be added.")] = False,
     export_file: Annotated[
         Path | None,
-        typer.Option("--databases", metavar="EXPORT", help="Register the databases that an export names, too."),
+        typer.Option(
+            "--databases",
+            metavar="EXPORT",
+            help="Bring back databases, schedules and notification rules of an export, too.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add the backups in the storage that the catalog lacks."""
+    from pgproof.entrypoints.cli import rebuild_text
+    from pgproof.services.cataloguing.adopting import read_export
+
     session: Session = ctx.obj
-    named = None if export_file is None else _read(export_file)
+    exported = None if export_file is None else read_export(_read(export_file))
     with session.app() as application, _audited_rebuild(application, dry_run=dry_run) as notes:
-        registered = [] if named is None else _register(application, named, dry_run=dry_run)
+        adopted = None if exported is None else application.adopting.adopt(exported, by=actor(), dry_run=dry_run)
+        registered = [] if adopted is None else list(adopted.registered)
         notes["registered"] = registered
+        if adopted is not None:
+            notes.update(schedules=len(adopted.schedules), rules=len(adopted.rules))
         done = application.rebuilding.rebuild(dry_run=dry_run)
         notes["rebuilt"] = [one.backup.id for one in done.rebuilt]
     left = [name for name in done.databases if name not in registered]
-    session.show(_rebuilt_document(done, registered, left), _rebuilt_text(done, registered, left), as_json=as_json)
+    document = {**_rebuilt_document(done, registered, left), **rebuild_text.adopted_document(adopted)}
+    lines = [_rebuilt_text(done, registered, left), *rebuild_text.adopted_lines(adopted, dry_run=dry_run)]
+    session.show(document, "\n".join(lines), as_json=as_json)
 
 
 @app.command()
@@ -77,19 +89,27 @@ def export(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Print the whole catalog as JSON, without passwords."""
+    """Print the catalog as JSON, without any secret."""
     from pgproof import __version__
     from pgproof.services.cataloguing.exporting import export as make_export
 
     session: Session = ctx.obj
-    with session.app() as application:
-        document = make_export(application.catalog, application.clock, __version__)
+    with session.app() as application, audited(application, "catalog.export") as notes:
+        document = make_export(
+            application.catalog,
+            application.clock,
+            __version__,
+            schedules=application.schedules.list(),
+            rules=application.alerts.rules(),
+            users=application.users.list(),
+        )
+        notes["backups"] = len(document["backups"])
     if output is None:
         session.show(document, "", as_json=True)
         return
     _write(output, document)
     backups = len(document["backups"])
-    message = f"{output} holds {text.count(backups, 'backup')} of the catalog, and no passwords"
+    message = f"{output} holds {text.count(backups, 'backup')} of the catalog, and no secrets"
     session.show({"path": str(output), "backups": backups, "message": message}, message, as_json=as_json)
 
 
@@ -174,17 +194,6 @@ def _write(path: Path, document: Any) -> None:
         raise InvalidInput(
             f"unable to write {path}: {error.strerror}", hint="Name a file in another folder."
         ) from error
-
-
-def _register(application: "App", document: str, *, dry_run: bool) -> list[str]:
-    from pgproof.services.cataloguing.exporting import databases_of
-
-    known = {one.name for one in application.catalog.list_databases()}
-    new = {name: place for name, place in databases_of(document).items() if name not in known}
-    for name, place in new.items():
-        if not dry_run:
-            application.catalog.add_database(name, place)
-    return sorted(new)
 
 
 def _rebuilt_document(done: "Rebuilding", registered: list[str], left: list[str]) -> dict[str, Any]:

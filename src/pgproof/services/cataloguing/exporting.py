@@ -1,13 +1,13 @@
-"""The catalog as one document: for people, and to register the databases in another catalog."""
+"""The catalog as one document: for people, and for another catalog to take over how the installation is arranged."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
-from pgproof.domain.database import ConnectionInfo, check_name
-from pgproof.domain.errors import InvalidInput
+from pgproof.domain.access import User
+from pgproof.domain.alert_rule import AlertRule
+from pgproof.domain.schedule import Schedule
 from pgproof.domain.secret import Secret
 from pgproof.services.ports import BackupFilter, Catalog, Clock
 
@@ -15,8 +15,19 @@ FORMAT_VERSION = 1
 _ALL = 10_000_000
 
 
-def export(catalog: Catalog, clock: Clock, product_version: str) -> Mapping[str, Any]:
-    """Databases without their passwords, backups, restores and restore tests. Times are ISO 8601 in UTC."""
+def export(
+    catalog: Catalog,
+    clock: Clock,
+    product_version: str,
+    *,
+    schedules: Sequence[Schedule],
+    rules: Sequence[AlertRule],
+    users: Sequence[User],
+) -> Mapping[str, Any]:
+    """How the installation is arranged and what it has done, without any secret. Times are ISO 8601 in UTC.
+
+    So databases are without passwords, notification rules without URLs, users without hashes, and tokens are left out.
+    """
     return {
         "format_version": FORMAT_VERSION,
         "product": "pgproof",
@@ -24,37 +35,22 @@ def export(catalog: Catalog, clock: Clock, product_version: str) -> Mapping[str,
         "exported_at": clock.now().isoformat(),
         "installation": catalog.installation(),
         "databases": [_plain(one) for one in catalog.list_databases()],
+        "schedules": [_plain(one) for one in schedules],
+        "rules": [_of_rule(one) for one in rules],
+        "users": [_of_user(one) for one in users],
         "backups": [_plain(one) for one in catalog.list_backups(BackupFilter(limit=_ALL))],
         "restores": [_plain(one) for one in catalog.list_restores(_ALL)],
         "restore_tests": [_plain(one) for one in catalog.list_restore_tests(_ALL)],
     }
 
 
-def databases_of(document: str) -> Mapping[str, ConnectionInfo]:
-    """The databases that an export names, without passwords. Raises `InvalidInput`."""
-    try:
-        body = json.loads(document)
-        _check_kind(body["product"], body["format_version"])
-        return {check_name(item["name"]): _connection(item["connection"]) for item in body["databases"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"this is not a catalog that pgproof has exported: {error}", hint="Make one: pgproof catalog export"
-        ) from error
+def _of_rule(rule: AlertRule) -> Mapping[str, Any]:
+    """Of its URLs only how many there are: they are secrets."""
+    return {**_plain(rule), "kinds": sorted(rule.kinds), "urls": len(rule.urls)}
 
 
-def _check_kind(product: object, version: object) -> None:
-    if (product, version) != ("pgproof", FORMAT_VERSION):
-        raise ValueError(f"it is of {product}, version {version}")
-
-
-def _connection(body: Mapping[str, Any]) -> ConnectionInfo:
-    return ConnectionInfo(
-        dbname=str(body["dbname"]),
-        host=str(body["host"]),
-        port=int(body["port"]),
-        user=str(body["user"]),
-        options={str(name): str(value) for name, value in body["options"].items()},
-    )
+def _of_user(user: User) -> Mapping[str, Any]:
+    return {"name": user.name, "role": user.role, "active": user.active, "created_at": _plain(user.created_at)}
 
 
 def _plain(value: Any) -> Any:
