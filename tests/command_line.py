@@ -33,6 +33,7 @@ from pgproof.services.audit import AuditTrail
 from pgproof.services.databases import DatabaseService
 from pgproof.services.expiry import ExpiryService
 from pgproof.services.history import HistoryService
+from pgproof.services.known_databases import KnownDatabases
 from pgproof.services.ports import Observer, PostgresServer, PostgresTools, Progress
 from pgproof.services.users import UserService
 from pgproof.settings import Settings, load_settings
@@ -44,6 +45,7 @@ from tests.fakes.storage import MemoryStorage
 
 if TYPE_CHECKING:
     from pgproof.bootstrap import App
+    from pgproof.services.schedules import ScheduleService
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
@@ -295,6 +297,12 @@ class CommandLine:
             server=self.server,
             clock=self.clock,
             databases=databases,
+            known_databases=KnownDatabases(
+                catalog=self.catalog,
+                databases=databases,
+                jobs=self.job_records,
+                schedules=cast("ScheduleService", SimpleNamespace(list=lambda _: [])),
+            ),
             backups=self.backups,
             restores=FakeRestores(
                 self.catalog, self.server, settings.undo_hours, self.restore_failure, self.restore_refusal

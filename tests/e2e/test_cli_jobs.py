@@ -52,7 +52,9 @@ def test_a_job_that_is_done_shows_its_result_and_its_log(pgproof: CommandLine, t
         assert words in shown
     assert json.loads(pgproof("job", "list", "--json", "--status", "succeeded", "--kind", "backup").out)["jobs"]
     assert pgproof("job", "list", "--status", "failed").out == "no jobs\n"
-    assert pgproof("job", "list", "--database", "nobody").out == "no jobs\n"
+    for argv in (("job", "list"), ("list",), ("list", "--restores"), ("schedule", "list")):
+        unknown = pgproof.fails(4, *argv, "--database", "nobody")
+        assert "pgproof database list" in unknown.error["hint"]
 
 
 def test_a_job_that_is_not_there_is_not_found(pgproof: CommandLine) -> None:

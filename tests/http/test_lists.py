@@ -7,6 +7,7 @@ import pytest
 
 from pgproof.adapters.postgres.connect import parse_url
 from pgproof.domain.backup import BackupStatus, BackupTrigger
+from pgproof.domain.database import ConnectionInfo
 from tests.http.world import Api, problem
 from tests.servers import Server
 
@@ -86,7 +87,19 @@ def test_filters_narrow_the_list_and_the_total_together(api: Api) -> None:
 def test_any_text_may_be_looked_for(api: Api, q: str) -> None:
     api.row(description="a")
     assert api.get(BACKUPS, params={"q": q}).status_code == 200
-    assert api.get(BACKUPS, params={"database": q}).status_code == 200
+    assert problem(api.get(BACKUPS, params={"database": q}), 404)
+
+
+@pytest.mark.parametrize("part", ["backups", "restores", "jobs", "schedules"])
+def test_a_database_of_which_nothing_is_known_is_not_found(api: Api, part: str) -> None:
+    api.app.catalog.add_database("new", ConnectionInfo("new", "db", 5432, "app"))
+    path = f"/api/admin/{part}"
+    assert api.get(path).status_code == 200
+    assert "no database named" in problem(api.get(path, params={"database": "neww"}), 404)["detail"]
+    assert api.get(path, params={"database": "new"}).json()[part] == []
+    # One that is registered no more is known by what is left of it.
+    api.row("gone")
+    assert len(api.get(path, params={"database": "gone"}).json()[part]) == (1 if part == "backups" else 0)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from pgproof.domain.job import Job, JobKind, JobStatus
+from pgproof.services.known_databases import KnownDatabases
 from pgproof.settings import Settings
 from tests.command_line import NOW, CommandLine, Outcome
+from tests.fakes.jobs import MemoryJobRecords
 from tests.unit.test_alerts import CHAT, MAIL
 from tests.unit.test_alerts import World as Alerts
 from tests.unit.test_schedules import World as Schedules
@@ -42,6 +44,12 @@ class Shell:
             settings=settings,
             catalog=self.schedules.catalog,
             schedules=self.schedules.service,
+            known_databases=KnownDatabases(
+                catalog=self.schedules.catalog,
+                databases=self.schedules.databases,
+                jobs=MemoryJobRecords(self.schedules.catalog),
+                schedules=self.schedules.service,
+            ),
             alerts=self.alerts.service,
             audit=self.trail,
             settled=(),
@@ -51,6 +59,14 @@ class Shell:
 @pytest.fixture
 def pgproof(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
+
+
+def test_the_schedules_of_a_database_that_is_mistyped_are_not_found(pgproof: Shell) -> None:
+    assert pgproof("schedule", "list", "--database", "a").status == 0
+    assert pgproof("schedule", "list", "--database", "aa").status == 4
+    assert pgproof("schedule", "add", "backup", "30 2 * * *", "--database", "a").status == 0
+    pgproof.schedules.catalog.remove_database("a")
+    assert "30 2 * * *" in pgproof("schedule", "list", "--database", "a").out
 
 
 def test_a_schedule_is_added_shown_changed_and_removed(pgproof: Shell) -> None:

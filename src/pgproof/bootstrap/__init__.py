@@ -43,6 +43,7 @@ from pgproof.services.idempotency import IdempotencyService
 from pgproof.services.job_news import JobNews
 from pgproof.services.job_running import JobRunner
 from pgproof.services.jobs import JobService
+from pgproof.services.known_databases import KnownDatabases
 from pgproof.services.lost_jobs import LostJobs
 from pgproof.services.overview import OverviewService
 from pgproof.services.patience import Patience
@@ -92,6 +93,7 @@ class App:
     tools: PostgresTools
     clock: Clock
     databases: DatabaseService
+    known_databases: KnownDatabases
     backups: BackupService
     restores: RestoreService
     restore_tests: RestoreTestService
@@ -285,6 +287,7 @@ def _wire(
         tools=tools,
         clock=clock,
         databases=databases,
+        known_databases=KnownDatabases(catalog=catalog, databases=databases, jobs=records, schedules=schedules),
         backups=backups,
         restores=restores,
         restore_tests=restore_tests,

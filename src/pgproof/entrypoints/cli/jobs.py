@@ -33,6 +33,7 @@ def list_jobs(
     session: Session = ctx.obj
     with session.app() as application:
         found = application.jobs.list(JobFilter(limit=limit, status=status, kind=kind, database=database))
+        application.known_databases.check(database, found)
         zone = application.settings.timezone
     session.show(job_views.listing(found), job_views.table(found, zone) if found else "no jobs", as_json=as_json)
 

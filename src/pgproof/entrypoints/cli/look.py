@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pgproof.domain.backup import GONE, UNFINISHED, Backup, BackupStatus, BackupTrigger
-from pgproof.domain.errors import InvalidInput, NotFound, PgproofError
+from pgproof.domain.errors import InvalidInput, PgproofError
 from pgproof.domain.fingerprint import FingerprintLevel
-from pgproof.domain.wording import in_quotes
 from pgproof.entrypoints.cli import text
 from pgproof.entrypoints.cli.options import AsJson, BackupId
 from pgproof.entrypoints.cli.session import Session
@@ -15,7 +14,6 @@ from pgproof.entrypoints.cli.session import Session
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from pgproof.bootstrap import App
     from pgproof.domain.fingerprint import Fingerprint
     from pgproof.domain.manifest import Manifest
 
@@ -54,10 +52,9 @@ def list_backups(
         )
     with session.app() as app:
         zone, now = app.settings.timezone, app.clock.now()
-        if database is not None:
-            _check_known(app, database)
         if restores:
             made = app.catalog.list_restores(limit, database=database)
+            app.known_databases.check(database, made)
             everything = app.catalog.list_restores(_MOST_RESTORES, database=database)
             stuck = restore_text.unsettled([one for one in left_behind(app.catalog) if one in made])
             shown = restore_text.table(made, everything, now, zone)
@@ -65,20 +62,8 @@ def list_backups(
             return
         wanted = BackupFilter(limit=limit, status=status, database=database, trigger_source=trigger)
         found = list(app.catalog.list_backups(wanted))
+        app.known_databases.check(database, found)
     session.show(views.listing(found), _table(found, zone), as_json=as_json)
-
-
-def _check_known(app: "App", database: str) -> None:
-    """Raise `NotFound` for a name that has neither backups nor a registration: it is a slip of the pen."""
-    from pgproof.services.ports import BackupFilter
-
-    if app.catalog.list_backups(BackupFilter(limit=1, database=database)):
-        return
-    if database not in {known.name for known in app.databases.list()}:
-        raise NotFound(
-            f"no database named {in_quotes(database)} is known",
-            hint="`pgproof database list` shows the registered ones, `pgproof list` those that have backups.",
-        )
 
 
 def show(ctx: typer.Context, backup_id: BackupId, *, as_json: AsJson = False) -> None:

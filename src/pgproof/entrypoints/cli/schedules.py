@@ -118,6 +118,7 @@ def list_schedules(
     session: Session = ctx.obj
     with session.app() as application:
         found = [(one, application.schedules.next_runs(one, _FEW)) for one in application.schedules.list(database)]
+        application.known_databases.check(database, found)
     session.show(
         {"schedules": [schedule_views.schedule_row(one, runs) for one, runs in found]},
         schedule_views.table(found)

@@ -115,9 +115,15 @@ class Pgproof:
         text: str | None = None,
         limit: int = 50,
     ) -> Sequence[Backup]:
-        """Backups, the newest first. `text` finds words of descriptions, databases and filenames."""
+        """Backups, the newest first. `text` finds words of descriptions, databases and filenames.
+
+        Raises `NotFound` for a database of which nothing is known.
+        """
         known = None if status is None else one_of(BackupStatus, status)
-        return self._app.catalog.list_backups(BackupFilter(limit=limit, status=known, database=database, text=text))
+        wanted = BackupFilter(limit=limit, status=known, database=database, text=text)
+        found = self._app.catalog.list_backups(wanted)
+        self._app.known_databases.check(database, found)
+        return found
 
     def get(self, backup_id: int) -> Backup:
         """The backup of that number. Raises `NotFound`."""
@@ -192,8 +198,10 @@ class Pgproof:
         return done
 
     def restores(self, *, database: str | None = None, limit: int = 50) -> Sequence[Restore]:
-        """Restores, the newest first."""
-        return self._app.catalog.list_restores(limit, database=database)
+        """Restores, the newest first. Raises `NotFound` for a database of which nothing is known."""
+        found = self._app.catalog.list_restores(limit, database=database)
+        self._app.known_databases.check(database, found)
+        return found
 
     def undo(self, restore_id: int, *, progress: ProgressCallback | None = None) -> Restore:
         """Put back the database that a restore has replaced. Raises `Conflict` if that is not possible."""

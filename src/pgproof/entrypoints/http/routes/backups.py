@@ -79,12 +79,13 @@ def create_backup(
     return answer_job(request, context, job, prefer, lambda: asked, done, headers={} if new else REPLAYED)
 
 
-@router.get("", response_model=BackupList)
+@router.get("", response_model=BackupList, responses=problems(404))
 def list_backups(context: Searcher, query: Annotated[BackupQuery, Query()]) -> Response:
     """List backups, the newest first."""
     catalog, wanted = context.app.catalog, backup_filter(query)
     one_more = replace(wanted, limit=query.limit + 1, after=from_cursor(query.cursor))
     there = catalog.backup_page(one_more)
+    context.app.known_databases.check(query.database, there.backups)
     shown, cursor = page(there.backups, query.limit, _place)
     found = BackupList.model_construct(
         backups=[backup_row(backup) for backup in shown], total=there.total, next_cursor=cursor

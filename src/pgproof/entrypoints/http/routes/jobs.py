@@ -15,9 +15,9 @@ from pgproof.services.ports import JobFilter, Position
 router = APIRouter(prefix="/api/admin/jobs", tags=["jobs"])
 
 
-@router.get("")
+@router.get("", responses=problems(404))
 def list_jobs(context: Searcher, query: Annotated[JobQuery, Query()]) -> JobList:
-    """List jobs, the newest first."""
+    """List jobs, the newest first. A database of which nothing is known is not found."""
     after = from_cursor(query.cursor)
     wanted = JobFilter(
         limit=query.limit + 1,
@@ -26,7 +26,9 @@ def list_jobs(context: Searcher, query: Annotated[JobQuery, Query()]) -> JobList
         database=query.database,
         before=None if after is None else after.id,
     )
-    shown, cursor = page(context.app.jobs.list(wanted), query.limit, lambda job: Position(job.created_at, job.id))
+    found = context.app.jobs.list(wanted)
+    context.app.known_databases.check(query.database, found)
+    shown, cursor = page(found, query.limit, lambda job: Position(job.created_at, job.id))
     return JobList(jobs=[job_row(job) for job in shown], next_cursor=cursor)
 
 

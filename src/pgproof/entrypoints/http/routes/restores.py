@@ -30,10 +30,11 @@ restores = APIRouter(prefix="/api/admin/restores", tags=["restores"])
 restore_tests = APIRouter(prefix="/api/admin/restore-tests", tags=["restore tests"])
 
 
-@restores.get("")
+@restores.get("", responses=problems(404))
 def list_restores(context: Searcher, query: Annotated[RestoreQuery, Query()]) -> RestoreList:
     """List restores, the newest first, with the way back from each."""
     found = context.app.catalog.list_restores(query.limit + 1, database=query.database, after=from_cursor(query.cursor))
+    context.app.known_databases.check(query.database, found)
     shown, cursor = page(found, query.limit, lambda restore: Position(restore.created_at, restore.id))
     return RestoreList(restores=[restore_row(restore) for restore in shown], next_cursor=cursor)
 

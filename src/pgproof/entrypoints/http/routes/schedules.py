@@ -29,10 +29,11 @@ from pgproof.services.schedules import ScheduleChange
 router = APIRouter(prefix="/api/admin/schedules", tags=["schedules"])
 
 
-@router.get("")
+@router.get("", responses=problems(404))
 def list_schedules(context: Searcher, query: Annotated[ScheduleQuery, Query()]) -> ScheduleList:
     """List all schedules with their next runs, those of the settings among them."""
     found = context.app.schedules.list(query.database)
+    context.app.known_databases.check(query.database, found)
     return ScheduleList(schedules=[_row(context, one) for one in found])
 
 
