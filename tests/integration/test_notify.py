@@ -51,7 +51,8 @@ def test_a_service_that_refuses_is_an_error_without_the_urls_secrets(
     place.status = status
     with caplog.at_level(logging.DEBUG), pytest.raises(NotificationFailed) as caught:
         AppriseNotifier().send(webhook(place), "t", "b", urgent=True)
-    assert TOKEN not in f"{caught.value.detail}{caught.value.hint}{caught.value.facts}"
+    assert caught.value.detail == f"the service did not take it: it answered {status}"
+    assert TOKEN not in f"{caught.value.hint}{caught.value.facts}"
     assert TOKEN not in "".join(record.getMessage() for record in caplog.records)
 
 
@@ -64,8 +65,35 @@ def test_a_service_that_hangs_is_given_up(place: Receiver) -> None:
 def test_a_service_that_is_not_there_is_an_error() -> None:
     with receiver() as gone:
         url = webhook(gone)
+    for _ in range(2):
+        with pytest.raises(NotificationFailed) as caught:
+            AppriseNotifier().send(url, "t", "b", urgent=True)
+        assert caught.value.detail == "the service did not take it: the connection was refused"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("json://{token}.invalid/{token}", "the name of its host is not known"),
+        ("jsons://{address}/{token}", "no encrypted connection came about"),
+    ],
+)
+def test_why_nothing_arrived_is_told_and_nothing_of_the_url(place: Receiver, url: str, said: str) -> None:
+    with pytest.raises(NotificationFailed) as caught:
+        AppriseNotifier().send(Secret(url.format(token=TOKEN, address=place.address)), "t", "b", urgent=True)
+    assert caught.value.detail == f"the service did not take it: {said}"
+    assert TOKEN not in f"{caught.value.hint}{caught.value.facts}"
+
+
+def test_what_kept_one_message_from_arriving_is_not_said_of_the_next(place: Receiver) -> None:
+    with receiver() as gone:
+        lost = webhook(gone)
+    notifier = AppriseNotifier()
     with pytest.raises(NotificationFailed):
-        AppriseNotifier().send(url, "t", "b", urgent=True)
+        notifier.send(lost, "t", "b", urgent=True)
+    place.status = 403
+    with pytest.raises(NotificationFailed, match="it answered 403"):
+        notifier.send(webhook(place), "t", "b", urgent=True)
 
 
 def test_a_url_that_means_nothing_is_refused_without_being_quoted() -> None:
@@ -137,3 +165,5 @@ def test_a_heartbeat_to_nobody_is_an_error() -> None:
         with pytest.raises(NotificationFailed) as caught:
             HttpHeartbeat().ping(one)
         assert TOKEN not in caught.value.detail
+    with pytest.raises(NotificationFailed, match="there was no answer: the connection was refused"):
+        HttpHeartbeat().ping(url)

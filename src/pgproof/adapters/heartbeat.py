@@ -5,6 +5,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from pgproof.adapters.limited import TooSlow, within
+from pgproof.adapters.unsent import reason
 from pgproof.domain.errors import NotificationFailed
 from pgproof.domain.secret import Secret
 
@@ -28,7 +29,8 @@ class HttpHeartbeat:
             raise NotificationFailed(f"there was no answer within {self._seconds:g} s", hint=_HINT) from None
         except (OSError, HTTPException, ValueError) as error:
             # Its words may quote the URL, whose path is the secret.
-            raise NotificationFailed(f"there was no answer ({type(error).__name__})", hint=_HINT) from None
+            why = reason(error) or type(error).__name__
+            raise NotificationFailed(f"there was no answer: {why}", hint=_HINT) from None
 
     def _get(self, url: Secret) -> None:
         request = Request(url.reveal(), headers={"User-Agent": "pgproof"})  # noqa: S310 - the settings allow http alone

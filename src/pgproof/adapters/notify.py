@@ -1,10 +1,12 @@
 """Messages to people, by Apprise: mail, chat, webhooks, each named by a URL."""
 
 import logging
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 from pgproof.adapters.limited import THREAD, TooSlow, within
+from pgproof.adapters.unsent import answered, reason
 from pgproof.domain.errors import InvalidInput, NotificationFailed
 from pgproof.domain.secret import Secret
 
@@ -47,8 +49,10 @@ class AppriseNotifier:
     def send(self, url: Secret, title: str, body: str, *, urgent: bool) -> None:
         """Send a message. Raises `NotificationFailed` if it did not arrive, also after too long a time."""
         arrived: list[bool] = []
+        why: list[str] = []
 
         def notify() -> None:
+            _heard.why = why
             service = _service(url)
             kind = "warning" if urgent else "info"
             arrived.append(service is not None and bool(service.notify(body, title=title, notify_type=kind)))
@@ -60,7 +64,8 @@ class AppriseNotifier:
         except Exception as error:  # noqa: BLE001 - any of a hundred plugins; its words may quote the URL
             raise NotificationFailed(f"sending failed with {type(error).__name__}", hint=_HINT) from None
         if arrived != [True]:
-            raise NotificationFailed("the service did not take it", hint=_HINT)
+            said = f": {why[0]}" if why else ""
+            raise NotificationFailed(f"the service did not take it{said}", hint=_HINT)
 
 
 def _reads_files(service: "NotifyBase") -> bool:
@@ -71,9 +76,19 @@ def _reads_files(service: "NotifyBase") -> bool:
     )
 
 
-def _not_of_ours(_: logging.LogRecord) -> bool:
+# Where the thread that sends keeps why it failed: Apprise itself tells only its log.
+_heard = threading.local()
+
+
+def _not_of_ours(record: logging.LogRecord) -> bool:
     # These quote URLs, which are secrets. An application that we are part of keeps what it has them say itself.
-    return threading.current_thread().name != THREAD
+    if threading.current_thread().name != THREAD:
+        return True
+    # Written while the error is handled, so that is at hand, and with it what no message may say in its own words.
+    said = reason(sys.exc_info()[1]) or answered(record.getMessage())
+    if said is not None:
+        _heard.__dict__.setdefault("why", []).append(said)
+    return False
 
 
 def _service(url: Secret) -> "NotifyBase | None":
