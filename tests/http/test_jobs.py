@@ -214,3 +214,12 @@ def test_a_held_backup_is_not_deleted_until_it_is_released(api: Api) -> None:
     assert api.delete(f"{BACKUPS}/{row.id}").status_code == 200
     actions = [one["action"] for one in api.get("/api/admin/audit").json()["entries"]]
     assert actions[:4] == ["backup.delete", "backup.release", "backup.delete", "backup.hold"]
+
+
+def test_a_database_is_not_removed_while_a_job_of_it_waits(api: Api, register: Callable[[Api], str]) -> None:
+    database = register(api)
+    asked = api.post(f"{BACKUPS}/create", json={"database": database}).json()
+    found = problem(api.delete(f"/api/admin/databases/{database}"), 409, "conflict")
+    assert f"pgproof job cancel {asked['job_id']}" in found["hint"]
+    assert api.post(f"/api/admin/jobs/{asked['job_id']}/cancel").status_code == 200
+    assert api.delete(f"/api/admin/databases/{database}").status_code == 200

@@ -9,11 +9,13 @@ import pytest
 from pgproof.domain.backup import BackupOptions, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Server, ServerVersion
 from pgproof.domain.errors import AuthenticationFailed, Conflict, NotFound, ServerUnreachable
+from pgproof.domain.job import JobKind, JobStatus, NewJob
 from pgproof.domain.restore import RestoreOptions, RestoreStatus
 from pgproof.domain.secret import Secret
 from pgproof.services.databases import DatabaseService
 from pgproof.services.ports import Lock, PostgresServer, PostgresTools
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.jobs import MemoryJobRecords
 
 NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
 SHOP = ConnectionInfo("shop", "localhost", 5432, "app", Secret("right"))
@@ -173,3 +175,43 @@ def test_an_address_is_not_changed_while_only_its_server_knows_what_became_of_a_
     catalog.save_restore(replace(restore, status=RestoreStatus.FAILED))
     databases.update("shop", "elsewhere/shop")
     assert databases.list()[0].connection.host == "elsewhere"
+
+
+@pytest.mark.parametrize("kind", [JobKind.BACKUP, JobKind.RESTORE, JobKind.UNDO])
+@pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.RUNNING])
+def test_a_database_that_a_job_needs_is_not_removed(
+    catalog: MemoryCatalog, servers: Servers, kind: JobKind, status: JobStatus
+) -> None:
+    records = MemoryJobRecords(catalog)
+    databases = DatabaseService(
+        catalog, cast("PostgresServer", servers), cast("PostgresTools", None), None, None, records
+    )
+    databases.add("shop", "localhost/shop")
+    job = records.add_job(NewJob(kind, "ann", NOON, database="shop", subject_id=1))
+    if status is JobStatus.RUNNING:
+        records.save_job(replace(job, status=status), expected=JobStatus.QUEUED)
+    with pytest.raises(Conflict, match=rf"1 job of \"shop\" has not ended: job 1 \({kind}, {status}\)") as refused:
+        databases.remove("shop")
+    assert refused.value.hint.endswith("pgproof job cancel 1")
+    assert [one.name for one in databases.list()] == ["shop"]
+    records.save_job(replace(job, status=JobStatus.FAILED), expected=status)
+    records.add_job(NewJob(JobKind.VERIFY, "ann", NOON, database="shop", subject_id=1))
+    records.add_job(NewJob(kind, "ann", NOON, database="crm", subject_id=2))
+    databases.remove("shop")
+    assert databases.list() == []
+
+
+def test_a_database_is_not_removed_while_a_restore_has_not_ended(
+    catalog: MemoryCatalog, databases: DatabaseService
+) -> None:
+    databases.add("shop", "localhost/shop")
+    backup = catalog.create_backup(
+        "shop", storage_url="/b", options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI, now=NOON
+    )
+    restore = catalog.create_restore(backup, "shop", RestoreOptions(), NOON)
+    with pytest.raises(Conflict, match=f"restore {restore.id}"):
+        databases.remove("shop")
+    catalog.save_restore(replace(restore, status=RestoreStatus.FAILED))
+    databases.remove("shop")
+    with pytest.raises(NotFound):
+        databases.remove("shop")

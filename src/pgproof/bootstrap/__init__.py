@@ -200,7 +200,8 @@ def _wire(
     storage = make_storage(settings)
     streams = CompressedStreams()
     clock = SystemClock()
-    databases = DatabaseService(catalog, server, tools, settings.first_database, embedded)
+    records = job_records(catalog)
+    databases = DatabaseService(catalog, server, tools, settings.first_database, embedded, records)
     backups = BackupService(
         catalog=catalog,
         storage=storage,
@@ -225,7 +226,6 @@ def _wire(
         backups=backups,
         undo_hours=settings.undo_hours,
     )
-    records = job_records(catalog)
     recovery = RecoveryService(
         catalog=catalog,
         storage=storage,

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 
 from pgproof.domain.database import DEFAULT_GROUP, ConnectionInfo, Database, Server, check_name
 from pgproof.domain.errors import ConfigurationError, Conflict, DatabaseMissing, InvalidInput, NotFound
-from pgproof.domain.job import check_group
+from pgproof.domain.job import ONCE, JobKind, check_group
 from pgproof.domain.obstacles import Obstacles
-from pgproof.domain.wording import in_quotes, listed
+from pgproof.domain.wording import counted, in_quotes, listed
 from pgproof.services.owning import owning_database
-from pgproof.services.ports import Catalog, ClientTools, DatabaseFacts, PostgresServer, PostgresTools
+from pgproof.services.ports import Catalog, ClientTools, DatabaseFacts, JobRecords, PostgresServer, PostgresTools
 from pgproof.services.twins import find_twin
+
+_NEED_IT = frozenset({JobKind.BACKUP, *ONCE})
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class DatabaseService:
         tools: PostgresTools,
         configured: ConnectionInfo | None,
         embedded: ConnectionInfo | None = None,
+        jobs: JobRecords | None = None,
     ) -> None:
         self._catalog = catalog
         self._server = server
         self._tools = tools
         self._configured = configured
         self._embedded = embedded
+        self._jobs = jobs
 
     def add(self, name: str, url: str, group: str = DEFAULT_GROUP) -> Database:
         """Register a database under a name; its password is stored sealed. Workers of that group do its jobs.
@@ -85,7 +89,10 @@ class DatabaseService:
         return [self._with_settings(found) for found in self._catalog.list_databases()]
 
     def remove(self, name: str) -> None:
-        """Forget a database; its backups stay."""
+        """Forget a database; its backups stay. Raises `Conflict` while there are jobs or restores that need it."""
+        stored = self._catalog.get_database(name)
+        self._refuse_to_leave_jobs(name)
+        self._refuse_to_lose(stored)
         self._catalog.remove_database(name)
 
     def check(self, name: str | None) -> DatabaseCheck:
@@ -193,6 +200,17 @@ class DatabaseService:
         if found is None:
             return self._register(connection, self._server.identify(connection))
         return replace(found, connection=_merged(connection, self._with_settings(found).connection))
+
+    def _refuse_to_leave_jobs(self, name: str) -> None:
+        """Verifying and restore tests read a stored backup, and need no database."""
+        jobs = [] if self._jobs is None else self._jobs.unfinished_jobs_of(name, _NEED_IT)
+        if jobs:
+            shown = listed([f"job {job.id} ({job.kind}, {job.status})" for job in jobs])
+            raise Conflict(
+                f"{counted(len(jobs), 'job')} of {in_quotes(name)} {'has' if len(jobs) == 1 else 'have'} not ended: "
+                f"{shown}",
+                hint=f"Wait for the end, or cancel what is not wanted any more: pgproof job cancel {jobs[0].id}",
+            )
 
     def _refuse_to_lose(self, stored: Database) -> None:
         """Another server would be asked what became of a restore, and answer about databases of its own."""

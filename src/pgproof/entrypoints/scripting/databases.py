@@ -42,6 +42,6 @@ class Databases:
         return self._app.databases.check(name)
 
     def remove(self, name: str) -> None:
-        """Forget a database. Its backups stay."""
+        """Forget a database. Its backups stay. Raises `Conflict` while jobs that need it have not ended."""
         with audited(self._app, "database.remove", name, FACE):
             self._app.databases.remove(name)

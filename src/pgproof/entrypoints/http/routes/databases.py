@@ -54,9 +54,9 @@ def change_database(context: Configurer, name: PathName, body: ChangeDatabase) -
         return database_row(context.app.databases.update(name, body.url, body.group))
 
 
-@router.delete("/{name:path}", responses=problems(404))
+@router.delete("/{name:path}", responses=problems(404, 409))
 def remove_database(context: Configurer, name: PathName) -> Message:
-    """Forget a database. Its backups stay."""
+    """Forget a database. Its backups stay. While jobs that need it have not ended that is a conflict."""
     with context.audited("database.remove", name):
         context.app.databases.remove(name)
     return Message(message=f"{name} is no longer registered; its backups stay")
