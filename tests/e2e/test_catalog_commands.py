@@ -266,9 +266,17 @@ class TestImport:
         first = pgproof("catalog", "import", str(old), "--json")
         assert json.loads(first.out)["backups"][0]["completed_at"].startswith("2020-01-01")
         assert pgproof("catalog", "import", str(held), "--hold").status == 0
-        assert "2 backups" not in pgproof("stats").out
+        rows = {one["id"]: one for one in json.loads(pgproof("list", "--json").out)["backups"]}
+        by_age = json.loads(first.out)["backups"][0]["id"]
+        (kept,) = rows.keys() - {by_age}
+        # A newer one, so that the old ones are not the last of their database.
+        assert pgproof("backup").status == 0
         plan = json.loads(pgproof("cleanup", "--dry-run", "--json").out)
-        assert {one["id"]: one["action"] for one in plan["decisions"]}
+        decided = {one["id"]: one["action"] for one in plan["decisions"]}
+        assert (decided[by_age], decided[kept]) == ("expire", "keep")
+        assert pgproof("cleanup", "--yes", "--force").status == 0
+        left = {one["id"]: one["status"] for one in json.loads(pgproof("list", "--json").out)["backups"]}
+        assert (left[by_age], left[kept]) == ("expired", "completed")
 
     def test_a_storage_that_runs_full_keeps_nothing_of_it(
         self, app: App, pgproof: CommandLine, dump: Callable[[str], Path], recorder: Recorder
