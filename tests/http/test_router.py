@@ -123,7 +123,7 @@ def test_a_dependency_that_names_nobody_lets_nobody_in(caller: Caller, token: st
     ("token", "name"),
     [
         ("admin", "host:ann@example.com"),
-        ("dict", "host:Ben"),
+        ("dict", "host:7 (Ben)"),
         ("claims", "host:auth0|17"),
         ("model", "host:cleo"),
         ("key only", f"host:{KEY}"),

@@ -1,6 +1,6 @@
 """What to call a user of another application, whatever type it has."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pgproof.domain.errors import ConfigurationError
@@ -11,17 +11,24 @@ PREFIX = "host:"
 UserName = Callable[[Any], object]
 
 _LONGEST = 100  # characters
-# What tells people apart comes first: two may have one name.
-_ATTRIBUTES = ("username", "email", "name", "sub", "id")
+# Chosen once and by one person alone. A name is neither, and its owner may change it to somebody else's.
+_NAMES = ("username", "email")
+_NUMBERS = ("sub", "id")
 
 
 def default_name(user: Any) -> object:
-    """The first of username, email, name, sub and id that a user has, as an attribute or as a key."""
-    if isinstance(user, Mapping):
-        return _first(user.get(name) for name in _ATTRIBUTES)
-    found = _first(getattr(user, name, None) for name in _ATTRIBUTES)
+    """A user's username or email; else sub or id with the name behind it; else the name. Attributes or keys will do.
+
+    What tells people apart stands first: a name is only there to be read.
+    """
+    own = _first(user, _NAMES)
+    if own is not None:
+        return own
+    number, name = _first(user, _NUMBERS), _first(user, ("name",))
+    if number is not None:
+        return number if name is None else f"{number} ({name})"
     # Some applications know no more of a user than a name or a number.
-    return user if found is None and isinstance(user, str | int) and not isinstance(user, bool) else found
+    return user if name is None and isinstance(user, str | int) and not isinstance(user, bool) else name
 
 
 def actor_name(user: Any, name_of: UserName) -> str:
@@ -36,5 +43,10 @@ def actor_name(user: Any, name_of: UserName) -> str:
     return PREFIX + text[:_LONGEST]
 
 
-def _first(values: Any) -> object:
-    return next((value for value in values if value not in (None, "") and not callable(value)), None)
+def _first(user: Any, names: Sequence[str]) -> object:
+    for name in names:
+        value = user.get(name) if isinstance(user, Mapping) else getattr(user, name, None)
+        if value not in (None, "") and not callable(value):
+            found: object = value
+            return found
+    return None
