@@ -15,6 +15,7 @@ from pgproof.domain.retention_policy import RetentionPolicy
 from pgproof.domain.secret import Secret
 from pgproof.settings import FALLBACKS, LATER, NAMES, LogFormat, LogLevel, Settings, load_settings
 from pgproof.settings.model import default_home
+from pgproof.settings.names import MAY_BE_EMPTY
 
 ROOT = Path(__file__).parents[2]
 
@@ -112,6 +113,21 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
 def test_zero_is_a_value_and_an_empty_text_is_none(tmp_path: Path) -> None:
     settings = load(tmp_path, BACKUP_COMPRESSION_LEVEL="0", BACKUP_UNDO_HOURS="0", BACKUP_RETENTION_DAYS="")
     assert (settings.compression_level, settings.undo_hours, settings.retention_days) == (0, 0, 7)
+
+
+def test_no_log_or_cache_tables_can_be_said(tmp_path: Path) -> None:
+    settings = load(tmp_path, BACKUP_LOG_TABLES="", BACKUP_CACHE_TABLES="")
+    assert (settings.log_tables, settings.cache_tables) == ((), ())
+    (tmp_path / ".env").write_text("BACKUP_LOG_TABLES=\nBACKUP_CACHE_TABLES=cache_*\n")
+    assert load(tmp_path).log_tables == ()
+    assert load(tmp_path, BACKUP_CACHE_TABLES="").cache_tables == ()
+    given = load_settings({}, tmp_path / "empty", given={"log_tables": (), "cache_tables": None})
+    assert (given.log_tables, given.cache_tables) == ((), ("cache_entries",))
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - MAY_BE_EMPTY))
+def test_an_empty_value_of_any_other_setting_is_none(tmp_path: Path, name: str) -> None:
+    assert load(tmp_path, **{name: ""}) == load(tmp_path)
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def default_home() -> Path:
 
 # A description completes "must be ...": it is the fix that an error names.
 _FOLDER = "the path of a folder"
-_TABLES = "table patterns as pg_dump takes them, separated by commas"
+_TABLES = "table patterns as pg_dump takes them, separated by commas, or empty for no such tables"
 _CRON = "a cron expression such as 0 2 * * *, or empty for no such schedule"
 _MOST_KEPT = 100_000
 _KEPT = f"a whole number from 0 (no such rule) to {_MOST_KEPT}"

@@ -17,8 +17,8 @@ SECRETS = frozenset(
     }
 )  # fmt: skip
 
-# An empty value of these is one: there is no such schedule. Of all others it is the same as none.
-MAY_BE_EMPTY = frozenset({"BACKUP_SCHEDULE", "BACKUP_CLEANUP_SCHEDULE"})
+# An empty value of these is one: there is no such schedule, no such table. Of all others it is the same as none.
+MAY_BE_EMPTY = frozenset({"BACKUP_SCHEDULE", "BACKUP_CLEANUP_SCHEDULE", "BACKUP_LOG_TABLES", "BACKUP_CACHE_TABLES"})
 
 # Every variable that is read.
 NAMES = (*FIELDS, *sorted(f"{name}_FILE" for name in SECRETS))
