@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from pgproof.adapters.embedded.account import server_account
+from tests.mail_server import MailServer, mail_server
 from tests.servers import Server, private_folder, to_url
 
 ROOT = Path(__file__).parents[2]
@@ -75,11 +76,15 @@ def test_what_is_not_run_says_why_and_is_the_smaller_part() -> None:
 
 
 class Reader:
-    """Somebody who types what stands there, in an empty home, with one server that answers to every name."""
+    """Somebody who types what stands there, in an empty home, with one server that answers to every name.
 
-    def __init__(self, home: Path, server: Server) -> None:
+    What is mailed reaches `mail`.
+    """
+
+    def __init__(self, home: Path, server: Server, mail: MailServer) -> None:
         self.home = home
         self.server = server
+        self.mail = mail
         tools = home / "bin"
         tools.mkdir()
         (tools / "pgproof").write_text(_PGPROOF.format(python=shlex.quote(sys.executable)))
@@ -107,6 +112,8 @@ class Reader:
         address = f"{place.host}:{place.port}"
         for name in ("localhost", "newhost", "testserver"):
             commands = re.sub(rf"@{name}(:5432)?/", f"@{address}/", commands)
+        mail = f"@127.0.0.1:{self.mail.port}?from=user@example.com&to=user@example.com"
+        commands = re.sub(r"(mailto://[^@\s]*)@example\.com", lambda found: found[1] + mail, commands)
         commands = commands.replace(
             "POSTGRES_HOST=localhost", f"POSTGRES_HOST={place.host}\nBACKUP_POSTGRES_PORT={place.port}"
         )
@@ -140,7 +147,9 @@ def reader(server18: Server, home: Path) -> Iterator[Reader]:
         "INSERT INTO orders (customer) SELECT 1 + i % 100 FROM generate_series(1, 500) i",
     )
     dumps(server18, home / "srv")
-    yield Reader(home, server18)
+    with mail_server() as mail:
+        mail.password = "password"
+        yield Reader(home, server18, mail)
     left = server18.sql(server18.connection, "SELECT datname FROM pg_database WHERE datname LIKE 'shop%'")
     for (name,) in left:
         server18.drop_database(name)
@@ -175,5 +184,7 @@ def test_a_reader_who_types_all_of_it_meets_no_error(document: str, reader: Read
         for name in ("shop_look", "shop_part"):
             reader.server.drop_database(name)
         reader.types(block.commands)
+    told_to_mail = any("notify test" in block.commands for block in RUN[document])
+    assert bool(reader.mail.mails) == told_to_mail
     shop = reader.server.connection.to_database("shop")
     assert reader.server.sql(shop, "SELECT count(*) > 0 FROM customers") == [(True,)]
