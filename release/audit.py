@@ -46,7 +46,7 @@ def unanswered(service: str, pins: Path, seconds: float = _SECONDS) -> str | Non
     except urllib.error.HTTPError as error:
         return f"{url} does not answer: status {error.code}"
     except (OSError, HTTPException) as error:
-        return f"{url} does not answer: {getattr(error, 'reason', None) or error or type(error).__name__}"
+        return f"{url} does not answer: {getattr(error, 'reason', None) or repr(error)}"
     except ValueError:
         return f"{url} does not answer: what came is not JSON"
     if not isinstance(told, dict) or "vulnerabilities" not in told:

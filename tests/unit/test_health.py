@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
@@ -16,13 +16,14 @@ import pytest
 import structlog
 
 from pgproof.domain.alert import Alert, AlertKey, AlertKind
+from pgproof.domain.alert_rule import AlertRule
 from pgproof.domain.errors import CatalogUnreachable
 from pgproof.domain.schedule import NewSchedule, Task
 from pgproof.entrypoints.cli.app import run
 from pgproof.entrypoints.cli.session import Session
 from pgproof.services.doctor import Finding, Outcome
 from pgproof.services.health import STARTED_WITHIN, TAKEN_WITHIN, HealthService
-from pgproof.services.ports.overview import QueueState
+from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure, QueueState
 from pgproof.settings import Settings, load_settings
 from tests.command_line import NOW, FakeClock
 from tests.command_line import Outcome as Ended
@@ -30,14 +31,18 @@ from tests.fakes.schedules import MemorySchedules
 
 # The clock begins on 1 March 2026 at 12:30 UTC.
 UNTIL_TWO = 13.5 * 3600
-MINUTE = 60.0
+HOUR = 3600.0
+LONG_AGO = NOW - timedelta(days=100)
+SHOP = DatabaseState("shop", LONG_AGO, 1, 1, LastBackup(7, NOW - timedelta(hours=10), seconds=300))
 
 
 @dataclass
 class World:
-    """An installation that is well: one worker, one schedule, nothing waits."""
+    """An installation that is well: one worker, one schedule, one database with its backup, nothing waits."""
 
     queue: QueueState = field(default_factory=lambda: QueueState({}, {}, None, workers=1))
+    shop: DatabaseState = SHOP
+    rules: list[AlertRule] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     clock: FakeClock = field(default_factory=FakeClock)
     schedules: MemorySchedules = field(default_factory=MemorySchedules)
@@ -51,8 +56,19 @@ class World:
             raise self.failure
         return self.queue
 
+    def database_states(self) -> Sequence[DatabaseState]:
+        return [self.shop]
+
     def list_alerts(self) -> Sequence[Alert]:
         return self.alerts
+
+    def list_rules(self) -> Sequence[AlertRule]:
+        return self.rules
+
+    def start_what_is_due(self) -> None:
+        """As a worker does, whatever becomes of the job."""
+        now = self.clock.now()
+        self.schedules.change_schedule(1, lambda one: replace(one, settled_until=now, last_due_at=now))
 
     @property
     def service(self) -> HealthService:
@@ -63,10 +79,6 @@ class World:
 
 def failing(findings: Sequence[Finding]) -> list[str]:
     return [finding.check for finding in findings if finding.outcome is Outcome.FAIL]
-
-
-def late(summary: str = "the last backup of shop is late", kind: AlertKind = AlertKind.LATE) -> Alert:
-    return Alert(AlertKey(kind, "shop"), summary, "Look at the last failure.", NOW)
 
 
 @pytest.fixture
@@ -114,18 +126,46 @@ class TestWhoIsAtWork:
         assert failing(world.service.look()) == expected
         assert failing(world.service.alive()) == [], "a restart gives a group no worker"
 
-    def test_a_late_backup_is_noticed_and_is_no_reason_for_a_restart(self, world: World) -> None:
-        world.alerts = [late()]
+    def test_a_backup_that_was_started_and_has_not_come_is_noticed_and_is_no_reason_for_a_restart(
+        self, world: World
+    ) -> None:
+        grace = HOUR + 2 * 300
+        world.clock.seconds = UNTIL_TWO
+        world.start_what_is_due()
+        world.clock.seconds += grace - 1
+        assert failing(world.service.look()) == []
+        world.clock.seconds += 1
         assert failing(world.service.look()) == ["backups"]
         assert failing(world.service.alive()) == []
+        (found,) = (one for one in world.service.look() if one.outcome is Outcome.FAIL)
+        assert "the backup that was due at 2026-03-02 02:00 UTC has not come" in found.detail
 
-    def test_a_backup_that_is_late_no_more_is_forgotten(self, world: World) -> None:
-        past = late()
-        world.alerts = [Alert(past.key, past.summary, past.hint, NOW, closed_at=NOW + timedelta(hours=1))]
+    def test_a_backup_that_failed_has_not_come_either(self, world: World) -> None:
+        world.clock.seconds = UNTIL_TWO
+        world.start_what_is_due()
+        failure = LastFailure(world.clock.now(), "dump_failed", "pg_dump ended with 1", 9)
+        world.shop = replace(world.shop, failing={"backup": failure})
+        assert failing(world.service.look()) == [], "there is time to try again"
+        world.clock.seconds += 2 * HOUR
+        (found,) = (one for one in world.service.look() if one.outcome is Outcome.FAIL)
+        assert found.check == "backups"
+        assert "pg_dump ended with 1" in found.detail
+        assert "pgproof log 9" in found.hint
+
+    def test_what_a_rule_calls_late_is_late(self, world: World) -> None:
+        world.rules = [AlertRule("shop", late_after_hours=10.5)]
+        assert failing(world.service.look()) == []
+        world.clock.seconds += HOUR
+        assert failing(world.service.look()) == ["backups"]
+
+    def test_nobody_needs_to_have_raised_an_alert_and_an_old_one_changes_nothing(self, world: World) -> None:
+        """Who raises them may be what stands still."""
+        world.alerts = [Alert(AlertKey(AlertKind.LATE, "shop"), "shop is late", "", NOW)]
         assert failing(world.service.look()) == []
 
-    def test_other_alerts_are_told_of(self, world: World) -> None:
-        world.alerts = [late("nothing of shop was proven", AlertKind.UNPROVEN)]
+    def test_other_alerts_are_told_of_while_they_are_open(self, world: World) -> None:
+        told = Alert(AlertKey(AlertKind.UNPROVEN, "shop"), "nothing of shop was proven", "", NOW)
+        world.alerts = [told, replace(told, summary="over", closed_at=NOW + timedelta(hours=1))]
         found = world.service.look()
         assert failing(found) == []
         assert [one.detail for one in found if one.outcome is Outcome.WARN] == ["nothing of shop was proven"]

@@ -18,11 +18,11 @@ from pgproof.settings import Settings
 def open_health(settings: Settings) -> Iterator[HealthService]:
     """The healthcheck for the length of a `with` block. It neither makes nor upgrades the catalog."""
     with ExitStack() as stack:
-        place, _ = catalog_place(settings, stack)
+        place, embedded = catalog_place(settings, stack)
         transactions = stack.enter_context(closing(Transactions(place)))
         seal = FernetSeal(settings.secret_key or read_or_create_key(settings.home / "secret.key"))
         yield HealthService(
-            overview=OverviewRecords(transactions),
+            overview=OverviewRecords(transactions, embedded),
             schedules=ScheduleRecords(transactions),
             alerts=AlertRecords(transactions, seal),
             clock=SystemClock(),

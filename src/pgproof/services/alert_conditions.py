@@ -14,6 +14,7 @@ from pgproof.domain.wording import in_quotes, size
 from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure
 
 BACKUP = "backup"
+LATE_HINT = "See whether a worker runs and what waits: pgproof job list"
 _GRACE = timedelta(hours=1)
 _SETTLED_WITHIN = timedelta(minutes=15)
 # Below these a backup is so small that half of it says nothing.
@@ -48,7 +49,7 @@ def conditions(scene: Scene) -> Iterator[Condition]:
         if state.known_since is not None:
             rule = rule_for(scene.rules, state.name)
             yield from _failed(state)
-            yield from _late(scene, state, rule)
+            yield from _late(scene, state)
             yield from _shrunken(state, rule)
             yield from _unproven(scene, state, rule)
     yield from _unstarted(scene)
@@ -77,12 +78,13 @@ def _failed(state: DatabaseState) -> Iterator[Condition]:
         yield Condition(key, f"the {what} of {in_quotes(state.name)} failed: {failure.message}", hint)
 
 
-def _late(scene: Scene, state: DatabaseState, rule: AlertRule) -> Iterator[Condition]:
-    if BACKUP in state.failing or state.known_since is None:
-        return  # then it is known why
+def lateness(scene: Scene, state: DatabaseState) -> str | None:
+    """Why a registered database is late, in words, or ``None``. A backup that was tried and failed is late too."""
+    if state.known_since is None:
+        return None
     last = None if state.last is None else state.last.completed_at
-    since = "there is none yet" if last is None else f"the last one is of {last:%Y-%m-%d %H:%M} UTC"
     why = None
+    rule = rule_for(scene.rules, state.name)
     if rule.late_after_hours is not None:
         limit = timedelta(hours=rule.late_after_hours)
         if scene.now - (last or state.known_since) > limit:
@@ -95,10 +97,18 @@ def _late(scene: Scene, state: DatabaseState, rule: AlertRule) -> Iterator[Condi
         ]
         if overdue:
             why = f"the backup that was due at {max(overdue):%Y-%m-%d %H:%M} UTC has not come"
-    if why is not None:
-        key = AlertKey(AlertKind.LATE, state.name)
-        hint = "See whether a worker runs and what waits: pgproof job list"
-        yield Condition(key, f"{in_quotes(state.name)} is late: {why}; {since}", hint)
+    if why is None:
+        return None
+    since = "there is none yet" if last is None else f"the last one is of {last:%Y-%m-%d %H:%M} UTC"
+    return f"{in_quotes(state.name)} is late: {why}; {since}"
+
+
+def _late(scene: Scene, state: DatabaseState) -> Iterator[Condition]:
+    if BACKUP in state.failing:
+        return  # then it is known why
+    summary = lateness(scene, state)
+    if summary is not None:
+        yield Condition(AlertKey(AlertKind.LATE, state.name), summary, LATE_HINT)
 
 
 def _overdue(schedule: Schedule, state: DatabaseState, now: datetime) -> datetime | None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from math import inf
 
 from pgproof.domain.alert import AlertKind
 from pgproof.domain.errors import PgproofError
 from pgproof.domain.schedule import Schedule, next_runs
 from pgproof.domain.wording import counted
+from pgproof.services.alert_conditions import BACKUP, LATE_HINT, Scene, lateness
 from pgproof.services.doctor import Finding, Outcome
 from pgproof.services.ports import Clock
 from pgproof.services.ports.alerts import AlertRecords
@@ -37,12 +39,16 @@ class HealthService:
         return [_look_at_workers(self._overview.queue_state()), *self._look_at_schedules()]
 
     def look(self) -> Sequence[Finding]:
-        """The same, and whether jobs are taken and the last good backup of every database is on time."""
+        """The same, and whether jobs are taken and the last good backup of every database is on time.
+
+        A backup that failed is late once its time is over: that is known to be wrong, and nobody has it.
+        """
         queue = self._overview.queue_state()
         return [
             _look_at_workers(queue),
             *self._look_at_schedules(),
             self._look_at_jobs(queue),
+            *self._look_at_backups(),
             *self._look_at_alerts(),
         ]
 
@@ -68,14 +74,29 @@ class HealthService:
             f"Start a worker for their groups ({groups}), or look at the log of the one that is there.",
         )
 
-    def _look_at_alerts(self) -> Iterator[Finding]:
-        alerts = [alert for alert in self._alerts.list_alerts() if alert.is_open]
-        late = [alert for alert in alerts if alert.key.kind is AlertKind.LATE]
+    def _look_at_backups(self) -> Iterator[Finding]:
+        """Whether each database has its backup. Not by alerts: whoever raises them may be what stands still."""
+        scene = Scene(
+            now=self._clock.now(),
+            databases=self._overview.database_states(),
+            schedules=self._schedules.list_schedules(),
+            last_runs={},
+            rules=self._alerts.list_rules(),
+            max_size=inf,
+        )
+        late = [(state, why) for state in scene.databases if (why := lateness(scene, state)) is not None]
         if not late:
             yield Finding("backups", Outcome.OK, "no backup is late")
-        for alert in alerts:
-            outcome = Outcome.FAIL if alert in late else Outcome.WARN
-            yield Finding("backups" if alert in late else "alerts", outcome, alert.summary, alert.hint)
+        for state, why in late:
+            failure = state.failing.get(BACKUP)
+            tried = "" if failure is None else f"; the last attempt failed: {failure.message}"
+            hint = LATE_HINT if failure is None else f"See what went wrong: pgproof log {failure.subject_id}"
+            yield Finding("backups", Outcome.FAIL, f"{why}{tried}", hint)
+
+    def _look_at_alerts(self) -> Iterator[Finding]:
+        for alert in self._alerts.list_alerts():
+            if alert.is_open and alert.key.kind is not AlertKind.LATE:
+                yield Finding("alerts", Outcome.WARN, alert.summary, alert.hint)
 
 
 def _look_at_workers(queue: QueueState) -> Finding:
