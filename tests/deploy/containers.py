@@ -73,7 +73,11 @@ class Container:
             running.wait_until_started()
             yield running
         finally:
-            process.kill()  # and with it, because of --kill-child, everything inside
+            # With the first process of its namespace everything in it ends. `--kill-child` does not reach it: the
+            # kernel forgets that wish when a process becomes another user.
+            for pid in children(process.pid):
+                os.kill(pid, signal.SIGKILL)
+            process.kill()
             process.wait()
 
     def _argv(self) -> list[str]:
@@ -98,7 +102,8 @@ class Container:
         """What begins a command line inside: the image's user without capabilities, and nothing of our environment."""
         user, _, group = self.image.user.partition(":")
         become = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs"]
-        become += ["--bounding-set=-all", "--inh-caps=-all"]
+        # Whoever started it may end before it does: a command that took too long is not left behind.
+        become += ["--bounding-set=-all", "--inh-caps=-all", "--pdeathsig=KILL"]
         return [*become, "env", "-i", *(f"{name}={value}" for name, value in self.env.items())]
 
 
@@ -113,21 +118,16 @@ class Running:
     @property
     def first_pid(self) -> int:
         """The process that is the first one inside, as it is known outside."""
-        (first,) = self._children()
+        (first,) = children(self.process.pid)
         return first
 
     def wait_until_started(self) -> None:
         """Until the first process is the service's own, and not what prepares its place."""
         deadline = time.monotonic() + _START_LIMIT
-        while not any(_name(pid) not in _PREPARING for pid in self._children()):
+        while not any(_name(pid) not in _PREPARING for pid in children(self.process.pid)):
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)
-
-    def _children(self) -> list[int]:
-        return [
-            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        ]
 
     def exec(self, *argv: str, limit: float = 60) -> "subprocess.CompletedProcess[str]":
         """Run a command inside, as the healthcheck does."""
@@ -152,6 +152,14 @@ class Running:
         """Tell it to end as the engine would, and return its exit status."""
         os.kill(self.first_pid, getattr(signal, self.container.image.stop_signal))
         return self.process.wait(timeout=_START_LIMIT)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that one has started, as they are known outside; none if it has ended."""
+    try:
+        return [int(found) for found in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _name(pid: int) -> str:

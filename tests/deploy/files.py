@@ -14,6 +14,7 @@ UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 TIMERS = sorted((ROOT / "deploy" / "systemd").glob("*.timer"))
 MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
 SHELL = sorted([*(ROOT / "scripts" / "backup").glob("*.sh"), *(ROOT / "deploy").glob("*.sh")])
+OTHER_SHELL = [ROOT / ".ci" / "run", ROOT / "examples" / "curl.sh"]
 
 
 def compose(name: str) -> Mapping[str, Any]:

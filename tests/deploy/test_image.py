@@ -1,13 +1,17 @@
 """The image: what is in it, and what its user can do there."""
 
+import os
 import re
+import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pgproof import __version__
-from tests.deploy.containers import Container, Network, network
+from tests.deploy.containers import Container, Network, children, network
 from tests.deploy.roots import Image
 
 pytestmark = pytest.mark.deploy
@@ -101,3 +105,43 @@ def test_the_first_process_reaps_what_others_leave(bare: Container) -> None:
     plain = replace(bare, image=replace(bare.image, entrypoint=bare.image.entrypoint[:2]))
     orphan = "(sh -c 'exec true' & exec sleep 0) & sleep 1; cat /proc/[0-9]*/stat | grep -c ' Z ' || true"
     assert plain.run("sh", "-c", orphan).stdout == "0\n"
+
+
+def test_nothing_outlives_the_service_that_a_test_has_run(bare: Container, tmp_path: Path) -> None:
+    plain = replace(bare.image, entrypoint=bare.image.entrypoint[:2])
+    with replace(bare, image=plain, command=("sleep", "infinity")).running(tmp_path / "log") as running:
+        first = running.first_pid
+        inside = [first, *children(first)]
+    for pid in inside:
+        wait_until_gone(pid)
+
+
+def test_nothing_outlives_a_command_that_took_too_long(bare: Container) -> None:
+    plain = replace(bare.image, entrypoint=())
+    mark = f"{os.getpid()}.5"
+    with pytest.raises(subprocess.TimeoutExpired):
+        replace(bare, image=plain).run("sleep", mark, limit=5)
+    for pid in [int(path.name) for path in Path("/proc").glob("[0-9]*") if mark in words_of(path)]:
+        wait_until_gone(pid)
+
+
+def words_of(process: Path) -> list[str]:
+    try:
+        return (process / "cmdline").read_text().split("\0")
+    except OSError:
+        return []
+
+
+def wait_until_gone(pid: int) -> None:
+    """A process that nobody has waited for yet is gone, too."""
+    deadline = time.monotonic() + 30
+    while (state := state_of(pid)) not in ("gone", "Z"):
+        assert time.monotonic() < deadline, state
+        time.sleep(0.05)
+
+
+def state_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except OSError:
+        return "gone"

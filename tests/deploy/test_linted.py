@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.files import COMPOSE, MANIFESTS, ROOT, SHELL, TIMERS, UNITS
+from tests.deploy.files import COMPOSE, MANIFESTS, OTHER_SHELL, ROOT, SHELL, TIMERS, UNITS
 from tests.servers import missing
 
 pytestmark = pytest.mark.deploy
@@ -41,7 +41,7 @@ def test_hadolint_would_have_noticed(tmp_path: Path) -> None:
     assert not clean(tool("hadolint", tmp_path / "Dockerfile"))
 
 
-@pytest.mark.parametrize("path", SHELL, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*SHELL, *OTHER_SHELL], ids=lambda path: path.name)
 def test_the_scripts_are_as_shellcheck_wants_them(path: Path) -> None:
     assert clean(tool("shellcheck", "--external-sources", "--source-path=SCRIPTDIR", path))
 

@@ -7,10 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.deploy.conftest import Site
-from tests.deploy.containers import Container, Running
+from tests.deploy.containers import Container, Running, children
 from tests.deploy.files import ROOT, UNITS, Unit, compose, manifest
 from tests.deploy.roots import Image
 from tests.deploy.services import from_compose, from_manifest, from_unit
@@ -18,6 +19,13 @@ from tests.deploy.services import from_compose, from_manifest, from_unit
 pytestmark = pytest.mark.deploy
 
 PROD = compose("docker-compose.prod.yml")
+
+# MemoryDenyWriteExecute, as far as the kernel offers it to somebody other than systemd (PR_SET_MDWE, Linux 6.3).
+NO_NEW_CODE = (
+    "/usr/bin/python3",
+    "-c",
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(65, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])",
+)
 
 
 @contextmanager
@@ -60,6 +68,21 @@ class TestCompose:
             done = worker.exec("pgproof", *argv, limit=120)
             assert done.returncode == 0, done.stdout + done.stderr
 
+    def test_whatever_writes_finds_its_place_on_a_read_only_root(self, services: dict[str, Running]) -> None:
+        worker = services["backup-cron"]
+        for argv in (
+            ["backup", "--format", "directory", "--parallel-jobs", "2"],
+            ["verify", "1"],
+            ["restore-test", "1"],
+            ["restore", "1", "--yes"],
+            ["undo", "1", "--yes"],
+            ["restore", "1", "--mode", "new-database", "--to", "copy"],
+            ["catalog", "export"],
+        ):
+            done = worker.exec("pgproof", *argv, limit=120)
+            assert done.returncode == 0, f"{argv}\n{done.stdout}{done.stderr}{worker.log.read_text()}"
+        assert worker.health().returncode == 0
+
     def test_what_is_told_to_end_ends_by_itself_and_is_missed(self, services: dict[str, Running]) -> None:
         assert services["api"].exec("pgproof", "health").returncode == 0
         assert services["backup-cron"].end() == 0, services["backup-cron"].log.read_text()
@@ -72,9 +95,8 @@ class TestCompose:
         self, services: dict[str, Running], site: Site
     ) -> None:
         worker, api = services["backup-cron"], services["api"]
-        frozen = [
-            int(pid) for pid in Path(f"/proc/{worker.first_pid}/task/{worker.first_pid}/children").read_text().split()
-        ]
+        frozen = children(worker.first_pid)
+        assert frozen
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -96,19 +118,40 @@ class TestCompose:
             for pid in frozen:
                 os.kill(pid, signal.SIGCONT)
 
+    def test_a_scheduler_that_hangs_is_unhealthy_though_its_worker_gives_signs_of_life(
+        self, services: dict[str, Running], site: Site
+    ) -> None:
+        worker = services["backup-cron"]
+        with psycopg.connect(host=str(site.db.socket), user="postgres", dbname="pgproof") as holding:
+            # What a started run is recorded in; the thread that raises alerts reads it too, and hangs as well.
+            holding.execute("LOCK TABLE pgproof.schedule_runs IN ACCESS EXCLUSIVE MODE")
+            site.db.sql("pgproof", "UPDATE pgproof.schedules SET settled_until = now() - interval '2 days'")
+            stuck = worker.health()
+            assert stuck.returncode == 13
+            assert "nobody has started it" in stuck.stdout
+            assert "1 worker at work" in stuck.stdout
+            assert worker.exec("pgproof", "health", "--alive").returncode == 13
+        worker.wait_until_healthy()
+        assert worker.process.poll() is None, "it goes on by itself"
+
     def test_a_late_backup_is_unhealthy_and_no_reason_for_a_restart(
         self, services: dict[str, Running], site: Site
     ) -> None:
         worker = services["backup-cron"]
+        assert worker.exec("pgproof", "backup").returncode == 0
+        assert worker.health().returncode == 0
         site.db.sql(
             "pgproof",
-            "INSERT INTO pgproof.alerts (kind, database, about, summary, hint, opened_at, told) "
-            "VALUES ('late', 'app', '', 'the last backup of app is late', '', now(), false)",
+            "UPDATE pgproof.databases SET created_at = now() - interval '9 days'",
+            "UPDATE pgproof.schedules SET created_at = now() - interval '9 days', last_due_at = now()",
+            "UPDATE pgproof.backup_jobs SET completed_at = now() - interval '3 days'",
         )
-        assert worker.exec("pgproof", "health", "--alive").returncode == 0
         late = worker.health()
         assert late.returncode == 13
-        assert "the last backup of app is late" in late.stdout
+        assert "has not come" in late.stdout
+        assert worker.exec("pgproof", "health", "--alive").returncode == 0
+        assert worker.exec("pgproof", "backup").returncode == 0
+        assert worker.health().returncode == 0
 
     def test_an_api_that_does_not_answer_is_unhealthy(self, services: dict[str, Running]) -> None:
         api = services["api"]
@@ -130,7 +173,7 @@ class TestSystemd:
         settings = site.state / "pgproof.env"
         text = (ROOT / "deploy" / "systemd" / "pgproof.env").read_text()
         settings.write_text(text.replace("BACKUP_POSTGRES_HOST=localhost", "BACKUP_POSTGRES_HOST=db"))
-        plain = replace(image, entrypoint=())
+        plain = replace(image, entrypoint=NO_NEW_CODE)
         units = {path.name: from_unit(plain, site.network, Unit(path), settings, site.state) for path in UNITS}
         health = units["pgproof-health.service"].command
         address = ["/opt/pgproof/bin/pgproof", "health", "--api", "http://127.0.0.1:8000"]
@@ -198,7 +241,8 @@ class TestFirstTry:
         container = replace(container, env={**container.env, "BACKUP_SECRET_KEY": "k" * 44})
         with started(container, site, "pgproof") as running:
             running.wait_until_healthy()
-            for argv in (["backup"], ["list"], ["restore-test", "1"], ["health"]):
+            for argv in (["backup"], ["list"], ["restore-test", "1"]):
                 done = running.exec("pgproof", *argv, limit=120)
                 assert done.returncode == 0, done.stdout + done.stderr
+            replace(running, container=replace(container, healthcheck=["pgproof", "health"])).wait_until_healthy()
             assert running.end() == 0, running.log.read_text()

@@ -47,9 +47,10 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     schedules: MemorySchedules = field(default_factory=MemorySchedules)
     failure: CatalogUnreachable | None = None
+    wanted: Sequence[Task] = (Task.BACKUP,)
 
     def __post_init__(self) -> None:
-        self.schedules.add_schedule(NewSchedule(Task.BACKUP, "0 2 * * *"), by="test", now=NOW)
+        self.schedules.add_schedule(NewSchedule(Task.BACKUP, "0 2 * * *"), by="test", now=NOW, from_settings=True)
 
     def queue_state(self) -> QueueState:
         if self.failure is not None:
@@ -73,7 +74,11 @@ class World:
     @property
     def service(self) -> HealthService:
         return HealthService(
-            overview=cast("Any", self), schedules=self.schedules, alerts=cast("Any", self), clock=self.clock
+            overview=cast("Any", self),
+            schedules=self.schedules,
+            alerts=cast("Any", self),
+            clock=self.clock,
+            wanted=self.wanted,
         )
 
 
@@ -107,6 +112,15 @@ class TestWhoIsAtWork:
         world.schedules.add_schedule(NewSchedule(Task.VERIFY, "* * * * *"), by="test", now=NOW)
         world.clock.seconds = STARTED_WITHIN.total_seconds() + 90
         assert failing(world.service.alive()) == ["schedules"]
+
+    def test_a_scheduler_that_hangs_since_its_start_has_no_schedule_that_could_be_late(self, world: World) -> None:
+        world.wanted = (Task.BACKUP, Task.CLEANUP)
+        assert failing(world.service.look()) == failing(world.service.alive()) == ["schedules"]
+        world.schedules.add_schedule(NewSchedule(Task.CLEANUP, "5 2 * * *"), by="ann", now=NOW)
+        assert failing(world.service.alive()) == ["schedules"], "that one is somebody's own"
+        world.schedules.remove_schedule(2)
+        world.schedules.add_schedule(NewSchedule(Task.CLEANUP, "5 2 * * *"), by="test", now=NOW, from_settings=True)
+        assert failing(world.service.alive()) == []
 
     def test_a_schedule_that_is_switched_off_is_not_missed(self, world: World) -> None:
         world.schedules.change_schedule(1, lambda one: one.changed(NOW, enabled=False))

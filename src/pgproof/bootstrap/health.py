@@ -10,6 +10,7 @@ from pgproof.adapters.catalog.transactions import Transactions
 from pgproof.adapters.key_file import read_or_create_key
 from pgproof.adapters.seal import FernetSeal
 from pgproof.bootstrap import SystemClock, catalog_place
+from pgproof.bootstrap.schedules import crons_of
 from pgproof.services.health import HealthService
 from pgproof.settings import Settings
 
@@ -26,4 +27,5 @@ def open_health(settings: Settings) -> Iterator[HealthService]:
             schedules=ScheduleRecords(transactions),
             alerts=AlertRecords(transactions, seal),
             clock=SystemClock(),
+            wanted=[task for task, cron in crons_of(settings).items() if cron is not None],
         )

@@ -1,5 +1,7 @@
 """Wires schedules."""
 
+from collections.abc import Mapping
+
 from pgproof.adapters.catalog import PostgresCatalog
 from pgproof.adapters.catalog.schedule_records import ScheduleRecords
 from pgproof.domain.backup import BackupOptions
@@ -10,6 +12,11 @@ from pgproof.services.jobs import JobService
 from pgproof.services.ports import Clock, JobQueue, JobRecords
 from pgproof.services.schedules import ScheduleDefaults, ScheduleService
 from pgproof.settings import Settings
+
+
+def crons_of(settings: Settings) -> Mapping[Task, str | None]:
+    """The schedules that the settings name; without an expression there is none."""
+    return {Task.BACKUP: settings.schedule, Task.CLEANUP: settings.cleanup_schedule}
 
 
 def backup_defaults(settings: Settings) -> BackupOptions:
@@ -43,7 +50,7 @@ def schedule_service(
         clock=clock,
         storage_url=storage_url,
         defaults=ScheduleDefaults(
-            crons={Task.BACKUP: settings.schedule, Task.CLEANUP: settings.cleanup_schedule},
+            crons=crons_of(settings),
             zone=getattr(settings.timezone, "key", "UTC"),
             backup=backup_defaults(settings),
         ),

@@ -6,7 +6,7 @@ from math import inf
 
 from pgproof.domain.alert import AlertKind
 from pgproof.domain.errors import PgproofError
-from pgproof.domain.schedule import Schedule, next_runs
+from pgproof.domain.schedule import Schedule, Task, next_runs
 from pgproof.domain.wording import counted
 from pgproof.services.alert_conditions import BACKUP, LATE_HINT, Scene, lateness
 from pgproof.services.doctor import Finding, Outcome
@@ -24,15 +24,25 @@ _RESTART = "Look at the worker's log, and start it anew."
 
 
 class HealthService:
-    """Each answer is a list of findings; one that fails means: not healthy. All raise `CatalogUnreachable`."""
+    """Each answer is a list of findings; one that fails means: not healthy. All raise `CatalogUnreachable`.
+
+    `wanted` are the tasks that the settings have schedules for: the first thing that a scheduler does is to make them.
+    """
 
     def __init__(
-        self, *, overview: OverviewRecords, schedules: ScheduleRecords, alerts: AlertRecords, clock: Clock
+        self,
+        *,
+        overview: OverviewRecords,
+        schedules: ScheduleRecords,
+        alerts: AlertRecords,
+        clock: Clock,
+        wanted: Sequence[Task] = (),
     ) -> None:
         self._overview = overview
         self._schedules = schedules
         self._alerts = alerts
         self._clock = clock
+        self._wanted = wanted
 
     def alive(self) -> Sequence[Finding]:
         """Whether workers and scheduler are at work. Only what a restart of the worker would mend fails here."""
@@ -53,9 +63,12 @@ class HealthService:
         ]
 
     def _look_at_schedules(self) -> Iterator[Finding]:
-        enabled = [one for one in self._schedules.list_schedules() if one.enabled]
+        known = self._schedules.list_schedules()
+        enabled = [one for one in known if one.enabled]
         now = self._clock.now()
         wrong = [finding for schedule in enabled if (finding := _look_at_schedule(schedule, now)) is not None]
+        made = {one.task for one in known if one.from_settings}
+        wrong += [_unmade(task) for task in self._wanted if task not in made]
         if not any(finding.outcome is Outcome.FAIL for finding in wrong):
             yield Finding("schedules", Outcome.OK, f"{counted(len(enabled), 'schedule')}, all started in time")
         yield from wrong
@@ -114,6 +127,11 @@ def _look_at_schedule(schedule: Schedule, now: datetime) -> Finding | None:
     if not first or now - first[0] <= STARTED_WITHIN:
         return None
     detail = f"{schedule} was due at {_said(first[0])}, and nobody has started it"
+    return Finding("schedules", Outcome.FAIL, detail, _RESTART)
+
+
+def _unmade(task: Task) -> Finding:
+    detail = f"the schedule that the settings name for every {task.value} is not in the catalog: no worker has made it"
     return Finding("schedules", Outcome.FAIL, detail, _RESTART)
 
 
