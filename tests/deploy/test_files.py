@@ -26,6 +26,7 @@ from tests.deploy.files import (
     manifests,
     pgproof_commands,
 )
+from tests.deploy.needs import PROGRAMS, lacking
 from tests.deploy.services import interpolated
 
 PROD = compose("docker-compose.prod.yml")
@@ -298,3 +299,11 @@ def test_scripts_can_be_executed_and_are_for_every_shell(path: Path) -> None:
         assert path.stat().st_mode & 0o111
         assert path.read_text().startswith("#!/bin/sh\n")
     assert subprocess.run(["sh", "-n", str(path)], capture_output=True).returncode == 0
+
+
+def test_who_wants_to_run_these_tests_is_told_what_is_missing() -> None:
+    assert lacking({"sh": "dash"}, user=0) == []
+    packages, how, who = lacking({"sh": "dash", "no-such-program": "a-package", "nor-this": "b"}, user=1000)
+    assert packages.endswith(": a-package b")
+    assert how.endswith("apt-get install --no-install-recommends a-package b")
+    assert "root" in who
