@@ -10,7 +10,8 @@ import tempfile
 import venv
 from pathlib import Path
 
-DIST = Path(__file__).parents[1] / "dist"
+ROOT = Path(__file__).parents[1]
+DIST = ROOT / "dist"
 
 _LIST = """
 import importlib.metadata as metadata, json, sys
@@ -23,7 +24,6 @@ for one in metadata.distributions():
     found[about["Name"]] = [one.version, told]
 json.dump(found, sys.stdout)
 """
-_TOOLS = {"pip", "setuptools", "wheel"}  # of the environment, not of pgproof
 
 
 def main() -> None:
@@ -32,15 +32,26 @@ def main() -> None:
     if len(wheels) != 1:
         raise SystemExit(f"{DIST} holds {len(wheels)} wheels instead of one; make it with: make dist")
     with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
+        venv.create(folder)
         python = Path(folder) / "bin" / "python"
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "--quiet"]
         subprocess.run([*pip, "install", f"{wheels[0]}[embedded]"], check=True)
         cyclonedx = Path(sys.executable).with_name("cyclonedx-py")
+        about = ["--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application", "--output-reproducible"]
         target = ["--output-format", "JSON", "--output-file", str(DIST / "sbom.json")]
-        subprocess.run([str(cyclonedx), "environment", "--output-reproducible", *target, str(python)], check=True)
+        subprocess.run([str(cyclonedx), "environment", *about, *target, str(python)], check=True)
         listed = subprocess.run([python, "-c", _LIST], check=True, capture_output=True, text=True).stdout
-    (DIST / "licences.md").write_text(licences(json.loads(listed)), "utf-8")
+    found = json.loads(listed)
+    (DIST / "licences.md").write_text(licences(found), "utf-8")
+    bill = DIST / "sbom.json"
+    bill.write_text(with_version(bill.read_text("utf-8"), found["pgproof"][0]), "utf-8")
+
+
+def with_version(bill: str, version: str) -> str:
+    """The bill with the version of what it is of: the tool does not look for one outside of pyproject.toml."""
+    told = json.loads(bill)
+    told["metadata"]["component"]["version"] = version
+    return json.dumps(told, indent=2) + "\n"
 
 
 def licences(found: dict[str, tuple[str, str]]) -> str:
@@ -48,7 +59,6 @@ def licences(found: dict[str, tuple[str, str]]) -> str:
     rows = [
         f"| {name} | {version} | {licence or '**not named**'} |"
         for name, (version, licence) in sorted(found.items(), key=lambda item: item[0].lower())
-        if name.lower() not in _TOOLS
     ]
     return "\n".join(["# Licences", "", "| package | version | licence |", "|---|---|---|", *rows, ""])
 

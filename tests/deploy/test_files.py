@@ -26,7 +26,7 @@ from tests.deploy.files import (
     manifests,
     pgproof_commands,
 )
-from tests.deploy.needs import PROGRAMS, lacking
+from tests.deploy.needs import lacking
 from tests.deploy.services import interpolated
 
 PROD = compose("docker-compose.prod.yml")

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -76,8 +77,21 @@ def test_the_wheel_holds_all_of_the_package_and_nothing_else(wheel: Path) -> Non
     assert names == {path.relative_to(source).as_posix() for path in kept}
 
 
-def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
-    sdist = build(ROOT, "sdist", tmp_path / "sdist")
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(ROOT, "sdist", tmp_path_factory.mktemp("sdist"))
+
+
+def test_the_source_distribution_holds_all_of_the_checkout(sdist: Path) -> None:
+    if not (ROOT / ".git").exists():
+        missing("this is no checkout: what belongs to it is told by git")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert set(listed.split("\0")) - {""} <= names
+
+
+def test_the_source_distribution_makes_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
     (tmp_path / "unpacked").mkdir()
     subprocess.run(["tar", "--extract", f"--file={sdist}"], cwd=tmp_path / "unpacked", check=True)
     again = build(tmp_path / "unpacked" / f"pgproof-{__version__}", "wheel", tmp_path / "wheel")
