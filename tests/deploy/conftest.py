@@ -13,6 +13,7 @@ import pytest
 from tests.deploy.containers import Network, network
 from tests.deploy.database import Database, database
 from tests.deploy.files import ROOT, compose
+from tests.deploy.guide import installation
 from tests.deploy.roots import Image, build, debian_root
 from tests.servers import missing
 
@@ -58,6 +59,12 @@ def image(base: Path, folder: Path) -> Image:
 def image_with_server(base: Path, folder: Path) -> Image:
     """The same with an embedded server in it, as docker-compose.yml builds it."""
     return _build(base, folder / "demo", **compose("docker-compose.yml")["services"]["all-in-one"]["build"]["args"])
+
+
+@pytest.fixture(scope="session")
+def installed(base: Path, folder: Path) -> Image:
+    """A machine with systemd on which somebody has typed what the deployment guide says."""
+    return installation(base, folder / "machine")
 
 
 @dataclass(frozen=True)

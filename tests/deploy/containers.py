@@ -53,9 +53,12 @@ class Container:
     tmpfs: Sequence[str]
     healthcheck: Sequence[str]
 
-    def run(self, *argv: str, limit: float = 120) -> "subprocess.CompletedProcess[str]":
-        """Run the image once with another command, as `docker compose run` does; `limit` is in seconds."""
-        words = [*self._argv(), *self.image.entrypoint, *argv]
+    def run(self, *argv: str, limit: float = 120, under: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
+        """Run the image once with another command, as `docker compose run` does.
+
+        `limit` is in seconds; `under` is a program out here that runs all of it.
+        """
+        words = [*under, *self._argv(), *self.image.entrypoint, *argv]
         return subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=limit)
 
     @contextmanager

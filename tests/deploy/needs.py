@@ -13,6 +13,7 @@ PROGRAMS = {
     "setpriv": "util-linux",
     "unshare": "util-linux",
     "flock": "util-linux",
+    "strace": "strace",
     "systemd-analyze": "systemd",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
 }

@@ -55,12 +55,23 @@ def build(source: Path, bases: Mapping[str, Path], folder: Path, arguments: Mapp
         root = folder / f"stage-{last}"
         left = [one for one in instructions if one.name not in ("RUN", "COPY")] if root.exists() else instructions
         if not root.exists():
-            _copy_root(bases[base], root)
+            copy_root(bases[base], root)
         built[last] = _Stage(source, built, Image(root), arguments).run(left)
     return built[last]
 
 
-def _copy_root(base: Path, root: Path) -> None:
+def run_as_root(image: Image, script: str, environment: Mapping[str, str]) -> None:
+    """Run shell commands in an image, to change it. Each must end well."""
+    words = [f"{name}={value}" for name, value in {"HOME": "/root", **image.env, **environment}.items()]
+    namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    place = [f"--root={image.root}", f"--wd={image.folder}"]
+    argv = [*namespaces, *place, "env", "-i", *words, "/bin/sh", "-e", "-c", script]
+    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"{script}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+def copy_root(base: Path, root: Path) -> None:
+    """A root of one's own, which knows the names that this machine knows."""
     subprocess.run(["cp", "--archive", "--reflink=auto", str(base), str(root)], check=True)
     shutil.copyfile("/etc/resolv.conf", root / "etc" / "resolv.conf")
 
@@ -89,13 +100,7 @@ class _Stage:
 
     def _run(self, instruction: Instruction) -> None:
         assert self._image.user == "0:0", "what is built as the service's user could be changed by it"
-        environment = {"HOME": "/root", **self._image.env, **self._arguments}
-        words = [f"{name}={value}" for name, value in environment.items()]
-        namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        place = [f"--root={self._image.root}", f"--wd={self._image.folder}"]
-        argv = [*namespaces, *place, "env", "-i", *words, "/bin/sh", "-c", instruction.value]
-        done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        assert done.returncode == 0, f"RUN {instruction.value}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        run_as_root(self._image, instruction.value, self._arguments)
 
     def _copy(self, instruction: Instruction) -> None:
         *sources, target = instruction.words

@@ -50,7 +50,7 @@ def from_compose(image: Image, place: Network, compose: Mapping[str, Any], servi
 
 
 def from_unit(image: Image, place: Network, unit: Unit, settings: Path, state: Path) -> Container:
-    """The command of a unit of systemd, in an image that has pgproof where the unit looks for it.
+    """The command of a unit of systemd, on a machine that has pgproof where the unit looks for it.
 
     Its credentials are the files of `state/secrets`; `settings` is what the unit calls /etc/pgproof/pgproof.env.
     """
@@ -66,7 +66,7 @@ def from_unit(image: Image, place: Network, unit: Unit, settings: Path, state: P
         network=place,
         command=unit.command,
         env={"PATH": image.env["PATH"].partition(":")[2], "LANG": "C.UTF-8", **environment, **env_file(settings)},
-        mounts={home: _volume(state, "state", image.root / home.lstrip("/"))},
+        mounts={home: _state_directory(state, unit, image)},
         read_only_mounts=fixed,
         tmpfs=["/tmp"],
         healthcheck=(),
@@ -104,6 +104,18 @@ def _hosts(state: Path, names: Iterable[str]) -> Path:
     hosts = state / "hosts"
     hosts.write_text("127.0.0.1 localhost " + " ".join(names) + "\n")
     return hosts
+
+
+def _state_directory(state: Path, unit: Unit, image: Image) -> Path:
+    """What systemd makes below /var/lib before it starts a unit."""
+    user, _, group = image.user.partition(":")
+    (names,), (mode,) = unit["StateDirectory"], unit["StateDirectoryMode"]
+    first, *_ = folders = [state / "var-lib" / name for name in names.split()]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chown(folder, int(user), int(group))
+        folder.chmod(int(mode, 8))
+    return first
 
 
 def _volume(state: Path, name: str, like: Path) -> Path:

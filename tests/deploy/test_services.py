@@ -1,7 +1,9 @@
 """Every command, healthcheck and path that the files name, run as they say, by an ordinary user on a read-only root."""
 
 import os
+import re
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 
 from tests.deploy.conftest import Site
 from tests.deploy.containers import Container, Running, children
-from tests.deploy.files import ROOT, UNITS, Unit, compose, manifest
+from tests.deploy.files import ROOT, TIMERS, UNITS, Unit, compose, manifest
 from tests.deploy.roots import Image
 from tests.deploy.services import from_compose, from_manifest, from_unit
 
@@ -169,14 +171,10 @@ class TestCompose:
 
 
 class TestSystemd:
-    def test_every_unit_does_what_it_is_for(self, image: Image, site: Site) -> None:
-        settings = site.state / "pgproof.env"
-        text = (ROOT / "deploy" / "systemd" / "pgproof.env").read_text()
-        settings.write_text(text.replace("BACKUP_POSTGRES_HOST=localhost", "BACKUP_POSTGRES_HOST=db"))
-        plain = replace(image, entrypoint=NO_NEW_CODE)
-        units = {path.name: from_unit(plain, site.network, Unit(path), settings, site.state) for path in UNITS}
+    def test_every_unit_does_what_it_is_for(self, installed: Image, site: Site) -> None:
+        units = machine(replace(installed, entrypoint=NO_NEW_CODE), site)
         health = units["pgproof-health.service"].command
-        address = ["/opt/pgproof/bin/pgproof", "health", "--api", "http://127.0.0.1:8000"]
+        address = [PGPROOF, "health", "--api", "http://127.0.0.1:8000"]
         with ExitStack() as stack:
             for name, asked in (("pgproof-worker.service", health), ("pgproof-api.service", address)):
                 running = stack.enter_context(started(replace(units[name], healthcheck=asked), site, name))
@@ -185,12 +183,73 @@ class TestSystemd:
                 words = [word.replace("%I", "app") for word in units[name].command]
                 done = units[name].run(*words)
                 assert done.returncode == 0, name + done.stdout + done.stderr
-            listed = units["pgproof-backup.service"].run("/opt/pgproof/bin/pgproof", "list", "--json")
+            listed = units["pgproof-backup.service"].run(PGPROOF, "list", "--json")
             assert listed.stdout.count('"scheduled_cron"') == 2
-        assert {path.name for path in UNITS} == {
+        assert units.keys() == {
             "pgproof-worker.service", "pgproof-api.service", "pgproof-health.service",
             "pgproof-backup.service", "pgproof-backup@.service", "pgproof-cleanup.service",
         }  # fmt: skip
+
+    def test_the_guide_leaves_a_machine_that_starts_them(self, installed: Image) -> None:
+        units = installed.root / "etc/systemd/system"
+        assert {path.name for path in [*UNITS, *TIMERS]} <= {path.name for path in units.iterdir()}
+        wanted = {path.name for path in units.glob("*.target.wants/pgproof*")}
+        assert wanted == {"pgproof-worker.service", "pgproof-api.service", "pgproof-health.timer"}
+        secrets = installed.root / "etc/pgproof"
+        assert (secrets.stat().st_mode & 0o777, secrets.stat().st_uid) == (0o700, 0)
+        assert {path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {0o600}
+        loaded = {line.partition(":")[2] for path in UNITS for line in Unit(path)["LoadCredential"]}
+        assert {f"/etc/pgproof/{path.name}" for path in secrets.iterdir()} == {*loaded, "/etc/pgproof/pgproof.env"}
+
+    def test_the_installation_is_roots_and_nobody_elses_to_write_to(self, installed: Image) -> None:
+        for path in (installed.root / "opt/pgproof").rglob("*"):
+            found = path.lstat()
+            assert (found.st_uid, found.st_gid) == (0, 0), path
+            assert path.is_symlink() or not found.st_mode & 0o022, path
+
+    @pytest.mark.parametrize("name", ["worker", "api", "backup"])
+    def test_the_filter_of_system_calls_lets_through_what_is_called(
+        self, installed: Image, site: Site, tmp_path: Path, name: str
+    ) -> None:
+        unit = machine(replace(installed, entrypoint=()), site)[f"pgproof-{name}.service"]
+        calls = tmp_path / "calls"
+        watched = ["strace", "--follow-forks", "--summary-only", "--summary-columns=name", f"--output={calls}"]
+        # A service is told to end; what ends by itself does so before.
+        done = unit.run("timeout", "20", *unit.command, under=watched)
+        assert done.returncode == (124 if name in ("worker", "api") else 0), done.stdout + done.stderr
+        _, table, _ = re.split(r"^-+\n", calls.read_text(), flags=re.MULTILINE)
+        called = set(table.split())
+        assert {"execve", "openat", "connect"} <= called
+        assert called - allowed_calls() <= PREPARING_CALLS
+
+
+PGPROOF = "/opt/pgproof/bin/pgproof"
+# What makes the place in which a test runs a unit, and the user: systemd does that before it shuts the door.
+PREPARING_CALLS = {"capset", "chroot", "mount", "setgroups", "setresgid", "setresuid", "unshare"}
+
+
+def machine(installed: Image, site: Site) -> dict[str, Container]:
+    """The units on that machine; its settings name the site's server."""
+    settings = site.state / "pgproof.env"
+    text = (installed.root / "etc/pgproof/pgproof.env").read_text()
+    settings.write_text(text.replace("BACKUP_POSTGRES_HOST=localhost", "BACKUP_POSTGRES_HOST=db"))
+    return {path.name: from_unit(installed, site.network, Unit(path), settings, site.state) for path in UNITS}
+
+
+def allowed_calls() -> set[str]:
+    """What `SystemCallFilter` of the units lets through."""
+    allowed: set[str] = set()
+    for line in Unit(UNITS[0])["SystemCallFilter"]:
+        group = calls_of(line.removeprefix("~"))
+        allowed = allowed - group if line.startswith("~") else allowed | group
+    return allowed
+
+
+def calls_of(group: str) -> set[str]:
+    argv = ["systemd-analyze", "syscall-filter", group]
+    lines = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()[1:]
+    names = {line.strip() for line in lines if line.strip() and not line.strip().startswith("#")}
+    return {call for name in names for call in (calls_of(name) if name.startswith("@") else {name})}
 
 
 class TestKubernetes:
