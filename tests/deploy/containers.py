@@ -5,9 +5,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.deploy.roots import Image
 
@@ -59,7 +60,13 @@ class Container:
         `limit` is in seconds; `under` is a program out here that runs all of it.
         """
         words = [*under, *self._argv(), *self.image.entrypoint, *argv]
-        return subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=limit)
+        pipe = subprocess.PIPE
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True) as process:
+            try:
+                out, err = process.communicate(timeout=limit)
+            finally:
+                end_all(process)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     @contextmanager
     def running(self, log: Path) -> Iterator["Running"]:
@@ -76,12 +83,7 @@ class Container:
             running.wait_until_started()
             yield running
         finally:
-            # With the first process of its namespace everything in it ends. `--kill-child` does not reach it: the
-            # kernel forgets that wish when a process becomes another user.
-            for pid in children(process.pid):
-                os.kill(pid, signal.SIGKILL)
-            process.kill()
-            process.wait()
+            end_all(process)
 
     def _argv(self) -> list[str]:
         root = self.image.root
@@ -105,8 +107,7 @@ class Container:
         """What begins a command line inside: the image's user without capabilities, and nothing of our environment."""
         user, _, group = self.image.user.partition(":")
         become = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs"]
-        # Whoever started it may end before it does: a command that took too long is not left behind.
-        become += ["--bounding-set=-all", "--inh-caps=-all", "--pdeathsig=KILL"]
+        become += ["--bounding-set=-all", "--inh-caps=-all"]
         return [*become, "env", "-i", *(f"{name}={value}" for name, value in self.env.items())]
 
 
@@ -155,6 +156,23 @@ class Running:
         """Tell it to end as the engine would, and return its exit status."""
         os.kill(self.first_pid, getattr(signal, self.container.image.stop_signal))
         return self.process.wait(timeout=_START_LIMIT)
+
+
+def end_all(process: "subprocess.Popen[Any]") -> None:
+    """Kill a process and all that it has started, if it has not ended by itself.
+
+    `unshare --kill-child` does not: the kernel forgets that wish when a process becomes another user.
+    """
+    if process.poll() is None:
+        for pid in [*_descendants(process.pid), process.pid]:
+            with suppress(ProcessLookupError):  # it has ended with the one before
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def _descendants(pid: int) -> list[int]:
+    """The youngest generation first."""
+    return [found for child in children(pid) for found in (*_descendants(child), child)]
 
 
 def children(pid: int) -> list[int]:

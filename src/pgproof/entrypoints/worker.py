@@ -62,7 +62,7 @@ class Worker:
         self._runner = app.job_runner
         self._receiver = app.queue.receiver(self.groups, self.at_once, app.job_runner.run)
         self._started = False
-        self._hurry = threading.Event()
+        self._hurried = False
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._repeat, args=(every,), name=every.name, daemon=True)
@@ -85,7 +85,7 @@ class Worker:
 
     def hurry(self) -> None:
         """Have `stop` hand back at once what still runs. Any thread, and a signal handler, may call it."""
-        self._hurry.set()
+        self._hurried = True  # an Event has a lock, for which a handler in a handler would wait for ever
 
     def stop(self) -> None:
         """Take nothing new, let what runs finish for a while, hand the rest back; returns when all has ended."""
@@ -112,7 +112,7 @@ class Worker:
         deadline = monotonic() + seconds
         pause = threading.Event()
         while self._runner.running:
-            if monotonic() >= deadline or (hurried and self._hurry.is_set()):
+            if monotonic() >= deadline or (hurried and self._hurried):
                 return False
             pause.wait(_LOOK_SECONDS)
         return True

@@ -2,13 +2,15 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import sleep
 from types import FrameType
 
 INTERRUPTED = 13  # the exit status of a job that was cancelled
 
 _ASKING_TO_END = ("SIGINT", "SIGTERM", "SIGHUP")
+_LOOK_SECONDS = 0.2
 
 
 @contextmanager
@@ -34,4 +36,30 @@ def ending_cleanly() -> Iterator[None]:
         yield
     finally:
         for number, handler in replaced.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def asked_to_end(hurry: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Gives what waits until SIGTERM or SIGINT asks this process to end; every further one calls `hurry`.
+
+    Neither may take a lock, and an `Event` has one: a handler begins in the middle of what the main thread does, be
+    that a wait or the same handler, and would wait for itself. `timeout` sends two signals at once.
+    """
+    asked: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        if len(asked) > 1:
+            hurry()
+
+    def wait() -> None:
+        while not asked:
+            sleep(_LOOK_SECONDS)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield wait
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,16 +1,12 @@
 """`worker`: a process that takes jobs out of the queue."""
 
-import signal
-import threading
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from pgproof.domain.wording import counted, listed
+from pgproof.entrypoints.cli.interrupts import asked_to_end
 from pgproof.entrypoints.cli.session import Session
-
-_ASKING_TO_END = (signal.SIGINT, signal.SIGTERM)
 
 
 def worker(
@@ -27,25 +23,12 @@ def worker(
     session: Session = ctx.obj
     with session.app() as app:
         taking = Worker(app, groups=group or (), at_once=jobs)
-        asked = threading.Event()
-
-        def end(_number: int, _frame: FrameType | None) -> None:
-            if asked.is_set():
-                taking.hurry()
-            asked.set()
-
-        before = {number: signal.signal(number, end) for number in _ASKING_TO_END}
-        try:
+        with asked_to_end(hurry=taking.hurry) as wait:
             taking.start()
             session.tell(f"taking jobs of {_groups(taking.groups)}, {counted(taking.at_once, 'job')} at a time")
-            # With a limit, because a wait without one keeps Python from running the handler on some systems.
-            while not asked.wait(1.0):
-                pass
+            wait()
             session.tell("taking no more jobs; a second signal hands back those that run")
             taking.stop()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _groups(names: tuple[str, ...]) -> str:
