@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
 from pgproof.bootstrap import App
@@ -21,6 +22,7 @@ class Installation:
 
     app: App
     backup: Backup
+    catalog_url: str
 
     def take(self, observer: Recorder | None = None) -> Backup:
         return self.app.backups.take(self.backup.id, observer or Recorder())
@@ -40,7 +42,8 @@ def installations(make_app: Callable[..., App], server18: Server) -> tuple[Insta
     def install() -> Installation:
         place = server18.create_database()
         server18.sql(place, "CREATE TABLE t AS SELECT generate_series(1, 1000) AS i")
-        app = make_app(BACKUP_CATALOG_URL=to_url(server18.create_database()))
+        catalog_url = to_url(server18.create_database())
+        app = make_app(BACKUP_CATALOG_URL=catalog_url)
         app.databases.add("shop", to_url(place))
         backup = app.catalog.create_backup(
             "shop",
@@ -49,7 +52,7 @@ def installations(make_app: Callable[..., App], server18: Server) -> tuple[Insta
             trigger=BackupTrigger.SCHEDULED_CRON,
             now=AT_TWO,
         )
-        return Installation(app, backup)
+        return Installation(app, backup, catalog_url)
 
     one, other = install(), install()
     assert one.backup.folder == other.backup.folder
@@ -136,3 +139,45 @@ def test_what_the_second_has_asked_for_and_called_off_takes_nothing(
     one.take()
     other.app.backups.delete(other.backup.id)
     one.verify()
+
+
+@pytest.mark.parametrize("status", [BackupStatus.PENDING, BackupStatus.RUNNING])
+def test_a_catalog_from_before_a_backup_finds_it_whole_instead_of_taking_it_again(
+    installations: tuple[Installation, Installation], status: BackupStatus
+) -> None:
+    one, _ = installations
+    taken = one.take()
+    before = replace(one.backup, status=status)
+    with psycopg.connect(one.catalog_url) as catalog:
+        catalog.execute(
+            "UPDATE pgproof.backup_jobs SET status = %s, completed_at = NULL, started_at = NULL, file_size = NULL, "
+            "checksum_sha256 = NULL, verified_at = NULL WHERE id = %s",
+            [status, before.id],
+        )
+    if status is BackupStatus.PENDING:
+        seen = Recorder()
+        assert one.take(seen).status is BackupStatus.COMPLETED
+        assert "dump" not in seen.steps
+    else:
+        (line,) = one.app.recovery.settle()
+        assert "the backup is whole" in line
+    row = one.row()
+    assert (row.status, row.file_size, row.checksum_sha256) == (taken.status, taken.file_size, taken.checksum_sha256)
+    assert row.taken_at <= (row.completed_at or AT_TWO)
+    one.verify()
+
+
+def test_what_a_catalog_from_before_cannot_use_stays_and_is_told(
+    installations: tuple[Installation, Installation],
+) -> None:
+    one, _ = installations
+    one.take()
+    stored = one.objects()
+    one.app.storage.delete(f"{one.backup.folder}/SHA256SUMS")
+    with psycopg.connect(one.catalog_url) as catalog:
+        catalog.execute("UPDATE pgproof.backup_jobs SET status = 'pending' WHERE id = %s", [one.backup.id])
+    with pytest.raises(Conflict, match="has not stored"):
+        one.take()
+    assert one.row().status is BackupStatus.FAILED
+    one.app.backups.delete(one.backup.id)
+    assert one.objects() == stored - {f"{one.backup.folder}/SHA256SUMS"}

@@ -9,8 +9,7 @@ import pytest
 
 from pgproof.domain.backup import BackupOptions, BackupStatus, BackupTrigger, with_remains
 from pgproof.domain.errors import Conflict, PgproofError
-from pgproof.domain.manifest import Manifest
-from pgproof.services.claiming import Claim
+from pgproof.services.claiming import Claim, mark_owner, remove_left
 from pgproof.services.deleting import remove_remains
 from pgproof.services.ports import ObjectInfo
 from pgproof.services.removing import remove_objects
@@ -90,7 +89,9 @@ def manifest_of(installation: str | None) -> bytes:
 
 
 def marks(storage: MemoryStorage) -> list[str]:
-    return [key.removeprefix(f"{FOLDER}/taken-by-") for key in storage.objects if "/taken-by-" in key]
+    """The installations that have marked the folder."""
+    names = [key.removeprefix(f"{FOLDER}/") for key in storage.objects]
+    return [owner for owner in map(mark_owner, names) if owner]
 
 
 @pytest.mark.parametrize("first", list(combinations(range(2 * CALLS), CALLS)))
@@ -130,33 +131,34 @@ def test_an_empty_folder_is_ours_and_the_mark_goes_again() -> None:
     assert storage.objects == {}
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "backup_20260301_020000_17.dump.zst", f"taken-by-{THEIRS}"])
+@pytest.mark.parametrize("name", ["manifest.json", "backup_20260301_020000_17.dump.zst", f"taken-by-{THEIRS}.1"])
 def test_a_folder_that_holds_anything_is_refused_and_stays_as_it_is(name: str) -> None:
     storage = MemoryStorage()
     storage.put(f"{FOLDER}/{name}", [b"theirs"])
-    with pytest.raises(Conflict, match="already") as refused:
+    with pytest.raises(Conflict, match="has not stored") as refused:
         Claim(storage, FOLDER, OURS).make()
     assert "BACKUP_STORAGE_URL" in refused.value.hint
     assert storage.objects == {f"{FOLDER}/{name}": b"theirs"}
 
 
-@pytest.mark.parametrize(
-    "theirs",
-    [
-        {f"taken-by-{THEIRS}": b""},
-        {f"taken-by-{THEIRS}": b"", "backup_20260301_020000_17.dump.zst": b"half a dump"},
-        {f"taken-by-{THEIRS}": b"", "x.dump": b"a dump", "manifest.json": manifest_of(THEIRS)},
-        {"x.dump": b"a dump", "manifest.json": manifest_of(THEIRS)},
-        {"x.dump": b"a dump", "manifest.json": manifest_of(None)},
-    ],
-)
+THEIRS_LIES_THERE = [
+    {f"taken-by-{THEIRS}.1": b""},
+    {f"taken-by-{THEIRS}.1": b"", "backup_20260301_020000_17.dump.zst": b"half a dump"},
+    {f"taken-by-{THEIRS}.1": b"", "x.dump": b"a dump", "manifest.json": manifest_of(THEIRS)},
+    {"x.dump": b"a dump", "manifest.json": manifest_of(THEIRS)},
+    {"x.dump": b"a dump", "manifest.json": manifest_of(None)},
+    {"x.dump": b"a dump", "manifest.json": b"{"},
+]
+
+
+@pytest.mark.parametrize("theirs", THEIRS_LIES_THERE)
 @pytest.mark.parametrize("calls", range(CALLS + 1))
 def test_whenever_we_die_recovery_takes_nothing_of_theirs(theirs: dict[str, bytes], calls: int) -> None:
     lies_there = {f"{FOLDER}/{name}": content for name, content in theirs.items()}
     objects = dict(lies_there)
     with pytest.raises((Killed, Conflict)):
         Claim(Dying(objects, calls), FOLDER, OURS).make()
-    Claim(Counted(objects), FOLDER, OURS).remove_objects()
+    assert not remove_left(Counted(objects), FOLDER, OURS)
     assert objects == lies_there
 
 
@@ -165,23 +167,25 @@ def test_theirs_stays_if_they_come_while_we_die(calls: int) -> None:
     objects: dict[str, bytes] = {}
     with pytest.raises(Killed):
         Claim(Dying(objects, calls), FOLDER, OURS).make()
-    objects |= {f"{FOLDER}/taken-by-{THEIRS}": b"", f"{FOLDER}/x.dump": b"theirs"}
+    objects |= {f"{FOLDER}/taken-by-{THEIRS}.1": b"", f"{FOLDER}/x.dump": b"theirs"}
     theirs = {key: content for key, content in objects.items() if OURS not in key}
-    Claim(Counted(objects), FOLDER, OURS).remove_objects()
+    assert not remove_left(Counted(objects), FOLDER, OURS)
     assert objects == theirs
 
 
 @pytest.mark.parametrize("with_mark", [True, False])
-def test_however_often_the_removal_dies_it_comes_to_its_end(*, with_mark: bool) -> None:
+@pytest.mark.parametrize("with_manifest", [True, False])
+def test_however_often_the_removal_dies_it_comes_to_its_end(*, with_mark: bool, with_manifest: bool) -> None:
     objects = {f"{FOLDER}/{name}": b"x" for name in ("a.dump", "globals.sql", "SHA256SUMS")}
-    objects[f"{FOLDER}/manifest.json"] = manifest_of(OURS)
+    if with_manifest:
+        objects[f"{FOLDER}/manifest.json"] = manifest_of(OURS)
     if with_mark:
-        objects[f"{FOLDER}/taken-by-{OURS}"] = b""
+        objects[f"{FOLDER}/taken-by-{OURS}.1"] = b""
     deaths = 0
     while True:
         before = set(objects)
         try:
-            Claim(Dying(objects, 4), FOLDER, OURS).remove_objects()
+            assert remove_left(Dying(objects, 3), FOLDER, OURS)
             break
         except Killed:
             deaths += 1
@@ -192,34 +196,87 @@ def test_however_often_the_removal_dies_it_comes_to_its_end(*, with_mark: bool) 
     assert objects == {}
 
 
-def test_who_made_the_claim_removes_what_it_stored_after_another_process_took_it_for_dead() -> None:
-    storage = MemoryStorage()
-    claim = Claim(storage, FOLDER, OURS)
-    claim.make()
-    Claim(storage, FOLDER, OURS).remove_objects()
-    storage.put(f"{FOLDER}/x.dump", [b"late"])
-    Claim(storage, FOLDER, OURS).remove_objects()
-    assert list(storage.objects) == [f"{FOLDER}/x.dump"]
-    claim.remove_objects()
-    assert storage.objects == {}
+def test_a_removal_needs_no_room() -> None:
+    full = MemoryStorage(capacity=10)
+    full.objects = {f"{FOLDER}/{name}": b"x" * 10 for name in (f"taken-by-{OURS}.1", "a.dump")}
+    assert remove_left(full, FOLDER, OURS)
+    assert full.objects == {}
 
 
-def test_a_damaged_manifest_of_ours_does_not_keep_what_we_marked() -> None:
+def test_a_damaged_manifest_does_not_keep_what_we_marked() -> None:
     storage = MemoryStorage()
-    claim = Claim(storage, FOLDER, OURS)
-    claim.make()
+    Claim(storage, FOLDER, OURS).make()
     storage.put(f"{FOLDER}/manifest.json", [b"{"])
-    claim.remove_objects()
+    assert remove_left(storage, FOLDER, OURS)
     assert storage.objects == {}
 
 
-def test_the_manifest_tells_whose_the_backup_is() -> None:
+def test_what_was_stored_after_another_process_took_us_for_dead_goes_too() -> None:
     storage = MemoryStorage()
     claim = Claim(storage, FOLDER, OURS)
-    for installation, is_ours in ((OURS, True), (THEIRS, False), (None, False)):
-        storage.put(f"{FOLDER}/manifest.json", [manifest_of(installation)])
-        assert claim.holds_manifest() is is_ours
-        assert Manifest.parse(storage.objects[f"{FOLDER}/manifest.json"]).installation == installation
+    claim.make()
+    assert remove_left(storage, FOLDER, OURS)
+    storage.put(f"{FOLDER}/x.dump", [b"late"])
+    claim.remove()
+    assert storage.objects == {}
+
+
+def test_who_wakes_up_beside_a_successor_takes_nothing_from_it() -> None:
+    storage = MemoryStorage()
+    late, successor = (Claim(storage, FOLDER, OURS) for _ in range(2))
+    late.make()
+    assert remove_left(storage, FOLDER, OURS)
+    successor.make()
+    storage.put(f"{FOLDER}/x.dump", [b"the successor's"])
+    before = dict(storage.objects)
+    late.remove()
+    assert storage.objects == before
+    with pytest.raises(Conflict):
+        late.seal()
+    successor.seal()
+    storage.put(f"{FOLDER}/manifest.json", [manifest_of(OURS)])
+    successor.release()
+    before = dict(storage.objects)
+    late.remove()
+    assert storage.objects == before
+
+
+def test_an_attempt_removes_the_manifest_that_it_has_stored() -> None:
+    storage = MemoryStorage()
+    claim = Claim(storage, FOLDER, OURS)
+    claim.make()
+    claim.seal()
+    storage.put(f"{FOLDER}/manifest.json", [manifest_of(OURS)])
+    claim.remove()
+    assert storage.objects == {}
+
+
+@pytest.mark.parametrize("theirs", [*THEIRS_LIES_THERE, {"x.dump": b"?"}, {"manifest.json": manifest_of(OURS)}])
+def test_an_attempt_that_was_refused_removes_nothing(theirs: dict[str, bytes]) -> None:
+    storage = MemoryStorage()
+    storage.objects = {f"{FOLDER}/{name}": content for name, content in theirs.items()}
+    before = dict(storage.objects)
+    claim = Claim(storage, FOLDER, OURS)
+    with pytest.raises(Conflict):
+        claim.make()
+    claim.remove()
+    assert storage.objects == before
+    assert not claim.begun
+
+
+@pytest.mark.parametrize("target", [BackupStatus.DELETED, BackupStatus.EXPIRED])
+@pytest.mark.parametrize("installation", [OURS, THEIRS, None])
+def test_deleting_a_backup_that_never_was_whole_takes_no_whole_one(
+    target: BackupStatus, installation: str | None
+) -> None:
+    catalog, storage = MemoryCatalog(), MemoryStorage()
+    pending = catalog.create_backup(
+        "shop", storage_url=storage.url, options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI, now=NOW
+    )
+    failed = replace(pending, status=BackupStatus.FAILED, deletion_started_at=NOW, deletion_target=target)
+    storage.put(f"{failed.folder}/manifest.json", [manifest_of(installation)])
+    remove_remains(catalog, storage, failed)
+    assert list(storage.objects) == [f"{failed.folder}/manifest.json"]
 
 
 @pytest.mark.parametrize("target", [BackupStatus.FAILED, BackupStatus.CANCELLED])
@@ -240,7 +297,7 @@ def test_an_error_of_the_storage_is_not_taken_for_an_empty_folder() -> None:
     with pytest.raises(PgproofError):
         Claim(storage, FOLDER, OURS).make()
     with pytest.raises(PgproofError):
-        Claim(storage, FOLDER, OURS).remove_objects()
+        remove_left(storage, FOLDER, OURS)
 
 
 def test_the_last_key_goes_last() -> None:

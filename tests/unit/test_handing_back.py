@@ -1,12 +1,11 @@
-"""A backup that is handed back waits again, and nothing of it is left."""
+"""A backup that is handed back waits again."""
 
 from collections.abc import Callable
 
 import pytest
 
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
-from pgproof.domain.errors import CatalogUnreachable, Conflict, StorageUnreachable
-from pgproof.services.claiming import Claim
+from pgproof.domain.errors import CatalogUnreachable, Conflict
 from pgproof.services.handing_back import hand_back
 from pgproof.services.patience import Patience, impatient
 from tests.command_line import NOW, FakeClock
@@ -14,45 +13,29 @@ from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.storage import MemoryStorage
 
 
-class Away(MemoryStorage):
-    def delete(self, key: str) -> None:
-        raise StorageUnreachable("no answer")
-
-
 def running(catalog: MemoryCatalog, storage: MemoryStorage) -> Backup:
     begun = catalog.begin_backup(
         "shop", storage_url=storage.url, options=BackupOptions(), trigger=BackupTrigger.MANUAL_API, now=NOW
     )
     with begun as backup:
-        Claim.of(catalog, storage, backup).make()
-        storage.put(f"{backup.folder}/{backup.filename}", [b"half a dump"])
-    return backup
+        return backup
 
 
-def test_its_objects_are_gone_and_it_keeps_its_number_and_name() -> None:
-    catalog, storage = MemoryCatalog(), MemoryStorage()
-    backup = running(catalog, storage)
-    back = hand_back(catalog, storage, backup)
+def test_it_keeps_its_number_and_name() -> None:
+    catalog = MemoryCatalog()
+    backup = running(catalog, MemoryStorage())
+    back = hand_back(catalog, backup)
     stored = catalog.get_backup(backup.id)
     assert stored == back
     assert (stored.status, stored.started_at, stored.filename) == (BackupStatus.PENDING, None, backup.filename)
-    assert list(storage.list()) == []
-
-
-def test_as_long_as_objects_are_left_it_is_running_still() -> None:
-    catalog, storage = MemoryCatalog(), Away()
-    backup = running(catalog, storage)
-    with pytest.raises(StorageUnreachable):
-        hand_back(catalog, storage, backup)
-    assert catalog.get_backup(backup.id).status is BackupStatus.RUNNING
 
 
 def test_what_somebody_else_has_settled_is_not_handed_back() -> None:
-    catalog, storage = MemoryCatalog(), MemoryStorage()
-    backup = running(catalog, storage)
-    hand_back(catalog, storage, backup)
+    catalog = MemoryCatalog()
+    backup = running(catalog, MemoryStorage())
+    hand_back(catalog, backup)
     with pytest.raises(Conflict):
-        hand_back(catalog, storage, backup)
+        hand_back(catalog, backup)
 
 
 @pytest.fixture

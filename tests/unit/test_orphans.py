@@ -41,6 +41,31 @@ def test_a_whole_backup_that_no_row_knows_is_reported_and_never_removed(world: W
     assert key in world.storage.objects
 
 
+def test_what_another_installation_has_marked_is_told_and_never_removed(world: World) -> None:
+    folder = "gone/backup_20200101_000000_4711"
+    lay(world, f"{folder}/taken-by-another.1")
+    plan = world.plan()
+    assert (plan.orphans.removable, [one.folder for one in plan.orphans.claimed]) == ([], [folder])
+    assert world.service().sweep(plan, remove_orphans=True).removed == []
+    assert len(world.storage.objects) == 1
+
+
+def test_what_another_installation_marks_meanwhile_is_not_removed(world: World) -> None:
+    folder = "gone/backup_20200101_000000_4711"
+    lay(world, f"{folder}/archive")
+    plan = world.plan()
+    lay(world, f"{folder}/taken-by-another.1")
+    done = world.service().sweep(plan, remove_orphans=True)
+    assert done.removed == []
+    assert len(world.storage.objects) == 2
+
+
+def test_what_we_have_marked_and_no_row_knows_is_removed_when_that_is_asked(world: World) -> None:
+    lay(world, f"gone/backup_20200101_000000_4711/taken-by-{world.catalog.installation()}.1")
+    assert len(world.service().sweep(world.plan(), remove_orphans=True).removed) == 1
+    assert world.storage.objects == {}
+
+
 @pytest.mark.parametrize(
     "key",
     [

@@ -34,5 +34,6 @@ class HttpHeartbeat:
 
     def _get(self, url: Secret) -> None:
         request = Request(url.reveal(), headers={"User-Agent": "pgproof"})  # noqa: S310 - the settings allow http alone
-        with urlopen(request, timeout=self._seconds) as answer:  # noqa: S310 - the same
+        # Only so that its thread ends some time: nobody waits for it that long.
+        with urlopen(request, timeout=2 * self._seconds) as answer:  # noqa: S310 - the same
             answer.read(1024)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pgproof.domain.errors import Conflict, PgproofError, WorkerLost
 from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
 from pgproof.domain.wording import in_quotes, listed
-from pgproof.services.backups import described
+from pgproof.services.describing import described
 from pgproof.services.ports import Catalog, Clock, Lock
 
 # Marks such a restore among the facts of its error: what is usually known of one that failed is not known of it.

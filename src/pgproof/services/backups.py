@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
-from typing import Any
 
 from pgproof.domain.archive import check_written
-from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger, with_remains
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import Database, ServerVersion
 from pgproof.domain.errors import (
     ArchiveUnreadable,
@@ -24,10 +23,11 @@ from pgproof.domain.wording import counted
 from pgproof.services import contents
 from pgproof.services.claiming import Claim
 from pgproof.services.databases import DatabaseService
-from pgproof.services.deleting import delete_backup, remove_remains
+from pgproof.services.deleting import delete_backup
+from pgproof.services.finishing import completed, ended, find_whole, record, record_failure
 from pgproof.services.handing_back import hand_back
 from pgproof.services.job_log import JobLog
-from pgproof.services.owning import check_backup_is_ours
+from pgproof.services.owning import backup_is_ours, check_backup_is_ours
 from pgproof.services.patience import Patience, impatient
 from pgproof.services.ports import (
     Catalog,
@@ -144,9 +144,13 @@ class BackupService:
         def check_ours() -> None:
             self._patiently(partial(check_backup_is_ours, self._catalog, running.id), cancelled.is_set)
 
-        claim: Claim | None = None
+        claim = Claim.of(self._catalog, self._storage, running)
         try:
-            claim = Claim.of(self._catalog, self._storage, running)
+            # A catalog that was restored from an older dump asks again for what is long done.
+            whole = find_whole(self._storage, running, claim.installation)
+            if whole is not None:
+                log.log("it lies there whole, taken before: the catalog did not know")
+                return self._patiently(partial(record, self._catalog, completed(running, whole)))
             taking = Taking(
                 backup=running,
                 database=database or self._databases.resolve(running.database),
@@ -162,21 +166,24 @@ class BackupService:
                 claim=claim,
             )
             finished, _ = taking.run()
-            completed = self._ended(finished, BackupStatus.COMPLETED)
-            return self._patiently(partial(self._record, completed))
+            done = ended(finished, BackupStatus.COMPLETED, self._clock)
+            return self._patiently(partial(record, self._catalog, done))
         except BaseException as error:
             if again is not None and again(error):
                 self._hand_back(running, error, log, claim)
             else:
-                self._record_failure(running, error, log, claim)
+                record_failure(self._catalog, self._clock, running, error, log, claim)
             raise
 
-    def _hand_back(self, running: Backup, error: BaseException, log: JobLog, claim: Claim | None) -> None:
+    def _hand_back(self, running: Backup, error: BaseException, log: JobLog, claim: Claim) -> None:
         log.log(f"failed, and will be taken again: {error}")
         try:
             if isinstance(error, CatalogUnreachable):
                 raise error  # then it may be whole: recovery looks
-            hand_back(self._catalog, self._storage, running, claim)
+            ours = backup_is_ours(self._catalog, running.id)
+            claim.remove()
+            if ours:
+                hand_back(self._catalog, running)
         except PgproofError as left:
             log.log(f"left for recovery in {running.folder}: {left}")
 
@@ -243,48 +250,6 @@ class BackupService:
         check_usable(backup)
         return backup
 
-    def _ended(self, backup: Backup, status: BackupStatus) -> Backup:
-        now = self._clock.now()
-        started_at = backup.started_at or now
-        return replace(
-            backup,
-            status=status,
-            completed_at=now,
-            duration_seconds=round((now - started_at).total_seconds()),
-        )
-
-    def _record(self, ended: Backup) -> Backup:
-        """Store how it ended. It may be stored already: a connection can be lost with the answer to a commit."""
-        try:
-            self._catalog.save_backup(ended, expected=BackupStatus.RUNNING)
-        except Conflict:
-            if self._catalog.get_backup(ended.id) != ended:
-                raise
-        return ended
-
-    def _record_failure(self, backup: Backup, error: BaseException, log: JobLog, claim: Claim | None) -> None:
-        """Record first, remove after: only a row that is known to have failed has nothing to lose.
-
-        A catalog that is away leaves both to recovery, which may find the backup whole.
-        """
-        log.log(f"failed: {error}")
-        cancelled = isinstance(error, Cancelled | KeyboardInterrupt)
-        status = BackupStatus.CANCELLED if cancelled else BackupStatus.FAILED
-        try:
-            failed = with_remains(replace(backup, status=status, **described(error)), self._clock.now())
-            self._record_end(failed)
-            remove_remains(self._catalog, self._storage, failed, claim)
-        except PgproofError as left:
-            log.log(f"left for recovery in {backup.folder}: {left}")
-
-    def _record_end(self, failed: Backup) -> None:
-        try:
-            self._record(self._ended(failed, failed.status))
-        except Conflict:
-            # Another process took us for dead. What it removed was not all, if we stored more after that.
-            if self._catalog.get_backup(failed.id).status is not BackupStatus.FAILED:
-                raise
-
 
 def _passed(observer: Observer, total: int, cancelled: Event, size: int) -> None:
     if cancelled.is_set():
@@ -306,12 +271,3 @@ def check_usable(backup: Backup) -> None:
             f"backup {backup.id} is {backup.status}",
             hint="That needs a completed backup; `pgproof list` shows them.",
         )
-
-
-def described(error: BaseException) -> dict[str, Any]:
-    """An error as the catalog's columns hold it."""
-    if isinstance(error, PgproofError):
-        details = {"code": error.code, "hint": error.hint, **error.facts}
-        return {"error_message": error.detail, "error_details": details}
-    message = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-    return {"error_message": message, "error_details": {"code": "unexpected"}}

@@ -1,12 +1,14 @@
 """Whose a folder is until its backup is whole.
 
 Two installations can share a storage by mistake, and then give backups one name: the same database, the same number,
-the same second, which is easy where both begin at 02:00. So whoever takes a backup marks its folder before anything
-else, and nobody removes what he has not marked. Nothing here needs a storage that can write only if absent: each
-writes his mark before he looks for others, so of two at least one sees the other.
+the same second, which is easy where both begin at 02:00. Or a process that was taken for dead wakes up beside its
+successor. So whoever takes a backup marks its folder before anything else, and nobody removes what another has marked,
+nor a manifest that another has written. Nothing here needs a storage that can write only if absent: each writes his
+mark before he looks for others, so of two at least one sees the other.
 """
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 
 from pgproof.domain.archive import MANIFEST
 from pgproof.domain.backup import Backup
@@ -16,83 +18,123 @@ from pgproof.services.ports import Catalog, Storage
 from pgproof.services.removing import remove_objects
 
 _MARK = "taken-by-"
+_ATTEMPT_BYTES = 8
+
+
+def mark_owner(name: str) -> str | None:
+    """The installation that an object's name is a mark of, if it is one."""
+    return name.removeprefix(_MARK).partition(".")[0] if name.startswith(_MARK) else None
 
 
 @dataclass
 class Claim:
-    """The claim of an installation to a folder. Every method may be called again after a crash.
-
-    `made` is whether this very claim was made: then what lies there is ours also if another process of ours, which
-    took us for dead, has removed the mark.
-    """
+    """The claim of one attempt to take a backup. `begun` is whether it may have stored anything."""
 
     storage: Storage
     folder: str
     installation: str
-    made: bool = False
+    attempt: str = field(default_factory=lambda: secrets.token_hex(_ATTEMPT_BYTES))
+    begun: bool = False
+    _sealed: bool = False
 
     @classmethod
     def of(cls, catalog: Catalog, storage: Storage, backup: Backup) -> "Claim":
-        """A catalog's claim to the folder of one of its backups."""
+        """A new claim to the folder of a catalog's backup."""
         return cls(storage, backup.folder, catalog.installation())
 
     def make(self) -> None:
         """Mark the folder. Raises `Conflict`, and leaves it as it was, if anything lies there."""
         self._check_alone()
-        self._put_mark()
+        self.begun = True
+        self.storage.put(self._mark, [b"Whoever wrote this takes a backup into this folder.\n"])
         try:
             self._check_alone()
         except Conflict:
-            self.storage.delete(self._mark)
+            self.release()
             raise
-        self.made = True
+
+    def seal(self) -> None:
+        """From now on a manifest that lies there is ours. Raises `Conflict` if somebody else has marked the folder."""
+        if self._marks_of_others(_keys(self.storage, self.folder)):
+            raise self._conflict()
+        self._sealed = True
 
     def release(self) -> None:
-        """Remove the mark: from now on the manifest tells whose the backup is."""
+        """Remove the mark: the manifest tells whose the backup is."""
         self.storage.delete(self._mark)
 
-    def holds_manifest(self) -> bool:
-        """Whether a manifest lies there that is ours."""
-        return self._manifest_owner() == self.installation
+    def remove(self) -> None:
+        """Remove what this attempt has stored.
 
-    def remove_objects(self) -> None:
-        """Remove what we have stored, and nothing that another has."""
-        keys = self._keys()
-        if any(self._is_anothers(key) for key in keys):
-            self.storage.delete(self._mark)
-        elif not keys or self.made or self._mark in keys or self.holds_manifest():
-            if keys:
-                self._put_mark()  # the manifest goes first, and what is left must still be known as ours
+        It may have been taken for dead, and its mark be gone: what a successor has stored stays.
+        """
+        keys = _keys(self.storage, self.folder) if self.begun else []
+        others = self._marks_of_others(keys) or (f"{self.folder}/{MANIFEST}" in keys and not self._sealed)
+        if others:
+            self.release()
+        elif self.begun:
             remove_objects(self.storage, self.folder, last=self._mark)
 
     @property
     def _mark(self) -> str:
-        return f"{self.folder}/{_MARK}{self.installation}"
-
-    def _put_mark(self) -> None:
-        self.storage.put(self._mark, [b"Whoever wrote this takes a backup into this folder.\n"])
-
-    def _keys(self) -> list[str]:
-        return [item.key for item in self.storage.list(f"{self.folder}/")]
+        return f"{self.folder}/{_MARK}{self.installation}.{self.attempt}"
 
     def _check_alone(self) -> None:
-        if any(key != self._mark for key in self._keys()):
-            raise Conflict(
-                f"{self.storage.url} holds objects in {self.folder} already, which this backup has not stored",
-                hint="Two installations share this storage: give each one a place of its own, with BACKUP_STORAGE_URL "
-                "or BACKUP_DIR. Nothing that lies there was touched.",
-                facts={"folder": self.folder},
-            )
+        if any(key != self._mark for key in _keys(self.storage, self.folder)):
+            raise self._conflict()
 
-    def _is_anothers(self, key: str) -> bool:
-        name = key.removeprefix(f"{self.folder}/")
-        if name == MANIFEST:
-            return self._manifest_owner() not in (self.installation, None)
-        return name.startswith(_MARK) and key != self._mark
+    def _marks_of_others(self, keys: list[str]) -> bool:
+        return any(mark_owner(_name(key)) is not None and key != self._mark for key in keys)
 
-    def _manifest_owner(self) -> str | None:
-        """`None` where there is no manifest that names one."""
-        try:
-            return Manifest.parse(b"".join(self.storage.read(f"{self.folder}/{MANIFEST}"))).installation
-        except (ObjectMissing, ManifestInvalid):
-            return None
+    def _conflict(self) -> Conflict:
+        return Conflict(
+            f"{self.storage.url} holds objects in {self.folder} that this backup has not stored",
+            hint="If two installations share this storage, give each one a place of its own, with BACKUP_STORAGE_URL "
+            "or BACKUP_DIR. If the catalog is an older one, restored: bring in what it does not know, with "
+            "`pgproof catalog rebuild`. Nothing that lies there was touched; take the backup again.",
+            facts={"folder": self.folder},
+        )
+
+
+def remove_left(storage: Storage, folder: str, installation: str) -> bool:
+    """Remove what attempts of an installation have left that live no more; whether it was all that lay there.
+
+    What bears the mark or the manifest of another installation stays: only our own marks are taken from it.
+    """
+    keys = _keys(storage, folder)
+    ours = [key for key in keys if mark_owner(_name(key)) == installation]
+    if any(mark_owner(_name(key)) not in (None, installation) for key in keys) or not _is_removable(
+        storage, folder, installation, marked=bool(ours), keys=keys
+    ):
+        for key in ours:
+            storage.delete(key)
+        return False
+    remove_objects(storage, folder, last=next(iter(ours), ""))
+    return True
+
+
+def holds_manifest(storage: Storage, folder: str) -> bool:
+    """Whether a manifest lies there, whoever's."""
+    try:
+        storage.stat(f"{folder}/{MANIFEST}")
+    except ObjectMissing:
+        return False
+    return True
+
+
+def _is_removable(storage: Storage, folder: str, installation: str, *, marked: bool, keys: list[str]) -> bool:
+    if f"{folder}/{MANIFEST}" not in keys:
+        return True
+    try:
+        manifest = Manifest.parse(b"".join(storage.read(f"{folder}/{MANIFEST}")))
+    except (ManifestInvalid, ObjectMissing):
+        return marked
+    return manifest.installation == installation
+
+
+def _keys(storage: Storage, folder: str) -> list[str]:
+    return [item.key for item in storage.list(f"{folder}/")]
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]

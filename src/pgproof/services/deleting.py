@@ -12,7 +12,7 @@ from datetime import datetime
 from pgproof.domain.archive import MANIFEST
 from pgproof.domain.backup import GONE, USABLE, Backup, BackupStatus, tombstone
 from pgproof.domain.errors import ConfigurationError, Conflict, ObjectMissing
-from pgproof.services.claiming import Claim
+from pgproof.services.claiming import holds_manifest, remove_left
 from pgproof.services.ports import Catalog, Lock, Storage
 from pgproof.services.removing import remove_objects
 
@@ -77,16 +77,22 @@ def check_here(storage: Storage, backup: Backup) -> None:
         )
 
 
-def remove_remains(catalog: Catalog, storage: Storage, doomed: Backup, claim: Claim | None = None) -> Backup:
+def remove_remains(catalog: Catalog, storage: Storage, doomed: Backup) -> Backup:
     """Remove what is stored of a backup that we own and that is being deleted, then record that it is gone.
 
-    Of one that never was whole, what lies in its folder may be another installation's: `claim` is that of who took it.
+    In the folder of one that never was whole can lie what another installation has stored, or what a catalog that was
+    restored from an older dump does not know any more.
     """
     if doomed.status in USABLE:
         remove_objects(storage, doomed.folder)
-    else:
-        (claim or Claim.of(catalog, storage, doomed)).remove_objects()
-    return catalog.change_backup(doomed.id, _gone)
+    elif doomed.deletion_target not in GONE or not holds_manifest(storage, doomed.folder):
+        remove_left(storage, doomed.folder, catalog.installation())
+    return forget_remains(catalog, doomed.id)
+
+
+def forget_remains(catalog: Catalog, backup_id: int) -> Backup:
+    """Record that nothing is stored any more of a backup that is being deleted, or of one that failed."""
+    return catalog.change_backup(backup_id, _gone)
 
 
 def _gone(backup: Backup) -> Backup:

@@ -109,7 +109,7 @@ class ExpiryService:
             now=now,
             decisions=decisions,
             kept_databases=kept,
-            orphans=find_orphans(stored, backups, now),
+            orphans=find_orphans(stored, backups, now, self._catalog.installation()),
             too_much=removals_beyond(decisions, self.max_share),
         )
 

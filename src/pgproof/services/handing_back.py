@@ -3,17 +3,15 @@
 from dataclasses import replace
 
 from pgproof.domain.backup import Backup, BackupStatus
-from pgproof.services.claiming import Claim
-from pgproof.services.ports import Catalog, Storage
+from pgproof.services.ports import Catalog
 
 
-def hand_back(catalog: Catalog, storage: Storage, running: Backup, claim: Claim | None = None) -> Backup:
-    """Make a running backup pending again. Whoever calls owns it; `claim` is that of who took it.
+def hand_back(catalog: Catalog, running: Backup) -> Backup:
+    """Make a running backup pending again. Whoever calls owns it, and has removed its objects.
 
-    Its objects go first: if that is interrupted, the backup is still running, and recovery goes on. Raises
-    `StorageError`, and `Conflict` if somebody else has settled it.
+    They go first: if that is interrupted, the backup is still running, and recovery goes on. Raises `Conflict` if
+    somebody else has settled it.
     """
-    (claim or Claim.of(catalog, storage, running)).remove_objects()
     pending = replace(
         running,
         status=BackupStatus.PENDING,

@@ -10,7 +10,7 @@ from pgproof.domain.errors import Cancelled, Conflict, PgproofError, WorkerLost
 from pgproof.domain.job import Job, JobStatus, RetryRules
 from pgproof.domain.restore import Restore, RestoreStatus
 from pgproof.services.abandoning import GIVEN_UP
-from pgproof.services.backups import described
+from pgproof.services.describing import described
 
 LOST = WorkerLost("the worker that did the job died", hint="Start it again.")
 LOST_RESTORE = WorkerLost(f"{LOST.detail}; the live database is as it was", hint="Start it again.")

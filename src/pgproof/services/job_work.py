@@ -9,7 +9,8 @@ from pgproof.domain.errors import Cancelled, PgproofError, WorkerLost
 from pgproof.domain.job import Job, JobKind, JobStatus, may_be_tried_again
 from pgproof.domain.restore import Restore
 from pgproof.domain.restore_test import RestoreTest
-from pgproof.services.backups import BackupService, described
+from pgproof.services.backups import BackupService
+from pgproof.services.describing import described
 from pgproof.services.expiry import ExpiryService
 from pgproof.services.job_attempt import Attempt, Stop
 from pgproof.services.job_ending import (

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pgproof.domain.archive import MANIFEST
 from pgproof.domain.backup import UNFINISHED, Backup
 from pgproof.domain.errors import Conflict, NotFound
+from pgproof.services.claiming import mark_owner, remove_left
 from pgproof.services.ports import Catalog, Lock, Storage
-from pgproof.services.removing import remove_objects
 
 # A backup that another installation takes at this moment has no manifest yet.
 UNTOUCHED_FOR = timedelta(days=1)
@@ -19,7 +19,10 @@ _FOLDER = re.compile(r"(?P<folder>[^/]+/backup_(?P<taken>\d{8}_\d{6})_(?P<id>\d{
 
 @dataclass(frozen=True)
 class StoredFolder:
-    """A backup's folder as it lies in the storage; `taken_at` and `backup_id` are what its name says."""
+    """A backup's folder as it lies in the storage; `taken_at` and `backup_id` are what its name says.
+
+    `marked_by` are the installations that take a backup into it, or died of it.
+    """
 
     folder: str
     backup_id: int
@@ -27,35 +30,50 @@ class StoredFolder:
     objects: int = 0
     size: int = 0
     has_manifest: bool = False
+    marked_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Orphans:
-    """`removable` have no manifest and are older than a day; `importable` are whole and never removed."""
+    """Folders that no row stands for.
+
+    `removable` have no manifest and are older than a day. `importable` are whole, `claimed` are those that would be
+    removable but bear the mark of another installation: neither is ever removed.
+    """
 
     removable: Sequence[StoredFolder]
     importable: Sequence[StoredFolder]
+    claimed: Sequence[StoredFolder]
 
 
-def find_orphans(stored: Sequence[StoredFolder], backups: Iterable[Backup], now: datetime) -> Orphans:
+def find_orphans(
+    stored: Sequence[StoredFolder], backups: Iterable[Backup], now: datetime, installation: str
+) -> Orphans:
     """Tell the folders of `backups` from the others. Look at the storage first: what begins then has a row."""
     known = {backup.folder for backup in backups if _stands_for_objects(backup)}
     unknown = [folder for folder in stored if folder.folder not in known]
+    left = [one for one in unknown if not one.has_manifest and now - one.taken_at > UNTOUCHED_FOR]
     return Orphans(
-        removable=[one for one in unknown if not one.has_manifest and now - one.taken_at > UNTOUCHED_FOR],
+        removable=[one for one in left if one.marked_by <= {installation}],
         importable=[one for one in unknown if one.has_manifest],
+        claimed=[one for one in left if not one.marked_by <= {installation}],
     )
 
 
 def remove_unknown(storage: Storage, catalog: Catalog, found: StoredFolder) -> None:
     """Remove what a folder without a manifest holds. Raises `Conflict` if it has become a backup's."""
     with catalog.own(Lock.BACKUP, found.backup_id):
-        if _is_known(catalog, found) or any(one.has_manifest for one in stored_folders(storage, f"{found.folder}/")):
+        now_there = stored_folders(storage, f"{found.folder}/")
+        if _is_known(catalog, found) or any(one.has_manifest for one in now_there):
             raise Conflict(
                 f"{found.folder} has become a backup meanwhile; nothing was removed",
                 hint="Look at the plan again: pgproof cleanup --dry-run",
             )
-        remove_objects(storage, found.folder)
+        if not remove_left(storage, found.folder, catalog.installation()):
+            raise Conflict(
+                f"{found.folder} bears the mark of another installation; nothing of that was removed",
+                hint="If that installation is gone for good, remove the folder by hand.",
+            )
 
 
 def stored_folders(storage: Storage, prefix: str = "") -> Sequence[StoredFolder]:
@@ -73,6 +91,7 @@ def stored_folders(storage: Storage, prefix: str = "") -> Sequence[StoredFolder]
             objects=before.objects + 1,
             size=before.size + item.size,
             has_manifest=before.has_manifest or match["name"] == MANIFEST,
+            marked_by=before.marked_by | {owner for owner in [mark_owner(match["name"])] if owner},
         )
     return list(found.values())
 

@@ -34,6 +34,15 @@ def check_backup_is_ours(catalog: Catalog, backup_id: int) -> None:
         raise _settled(f"backup {backup_id}", status)
 
 
+def backup_is_ours(catalog: Catalog, backup_id: int) -> bool:
+    """Whether no other process has taken the backup over or settled it."""
+    try:
+        check_backup_is_ours(catalog, backup_id)
+    except WorkerLost:
+        return False
+    return True
+
+
 def check_restore_is_ours(catalog: Catalog, restore: Restore, database: Database) -> None:
     """Raise `WorkerLost` if the restore, its backup or its database is another process's now."""
     catalog.check_owned(Lock.DATABASE, database.id)

@@ -7,17 +7,16 @@ from typing import Any
 
 from pgproof.domain.backup import GONE, Backup, BackupStatus, with_remains
 from pgproof.domain.database import Database
-from pgproof.domain.errors import Conflict, IntegrityError, ObjectMissing, PgproofError, WorkerLost
+from pgproof.domain.errors import Conflict, PgproofError, WorkerLost
 from pgproof.domain.job import JobKind, JobStatus
-from pgproof.domain.manifest import Manifest
 from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
-from pgproof.services import contents
 from pgproof.services.abandoning import left_behind
-from pgproof.services.backups import described
-from pgproof.services.claiming import Claim
+from pgproof.services.claiming import remove_left
 from pgproof.services.completing import complete, drop_shadow, happened, undone
 from pgproof.services.databases import DatabaseService
-from pgproof.services.deleting import check_here, finish_deletion, remove_remains
+from pgproof.services.deleting import check_here, finish_deletion, forget_remains
+from pgproof.services.describing import described
+from pgproof.services.finishing import completed, find_whole
 from pgproof.services.handing_back import hand_back
 from pgproof.services.ports import BackupFilter, Catalog, Clock, JobRecords, Lock, PostgresServer, Storage
 from pgproof.services.restore_tests import RestoreTestService
@@ -105,32 +104,21 @@ class RecoveryService:
             if backup.status is not BackupStatus.RUNNING:
                 return "somebody else has settled it"
             check_here(self._storage, backup)
-            claim = Claim.of(self._catalog, self._storage, backup)
-            manifest = self._whole(backup) if claim.holds_manifest() else None
+            installation = self._catalog.installation()
+            manifest = find_whole(self._storage, backup, installation)
             if manifest is not None:
-                claim.release()
-                self._catalog.save_backup(_completed(backup, manifest), expected=BackupStatus.RUNNING)
+                self._catalog.save_backup(completed(backup, manifest), expected=BackupStatus.RUNNING)
                 return "its process died when the work was done; the backup is whole"
             if again:
-                hand_back(self._catalog, self._storage, backup)
-                return "its process died; what it had stored was removed, and it will be taken again"
+                removed = remove_left(self._storage, backup.folder, installation)
+                hand_back(self._catalog, backup)
+                return f"its process died; {_told(removed=removed)}, and it will be taken again"
             now = self._clock.now()
             failed = replace(backup, status=BackupStatus.FAILED, completed_at=now, **described(_LOST))
-            failed = with_remains(failed, now)
-            self._catalog.save_backup(failed, expected=BackupStatus.RUNNING)
-            remove_remains(self._catalog, self._storage, failed)
-            return "its process died; what it had stored was removed"
-
-    def _whole(self, backup: Backup) -> Manifest | None:
-        """The manifest of a backup that lacks nothing but its record."""
-        try:
-            manifest = contents.read_manifest(self._storage, backup)
-            contents.check_checksums(self._storage, backup.folder, manifest)
-            for item in manifest.objects:
-                contents.check_object(self._storage, backup.folder, item)
-        except (IntegrityError, ObjectMissing):
-            return None
-        return manifest
+            self._catalog.save_backup(with_remains(failed, now), expected=BackupStatus.RUNNING)
+            removed = remove_left(self._storage, backup.folder, installation)
+            forget_remains(self._catalog, backup.id)
+            return f"its process died; {_told(removed=removed)}"
 
     def settle_restore(self, restore_id: int) -> str:
         """Complete or fail a restore or an undo that nobody owns; a line that says which. Raises `Conflict`."""
@@ -161,6 +149,10 @@ class RecoveryService:
         self._catalog.save_restore(replace(restore, status=status, completed_at=self._clock.now(), **changes))
 
 
+def _told(*, removed: bool) -> str:
+    return "what it had stored was removed" if removed else "what lies in its folder is another's, and stays there"
+
+
 def _guarded(name: str, settle: Callable[[], str]) -> str:
     try:
         return f"{name}: {settle()}"
@@ -168,21 +160,3 @@ def _guarded(name: str, settle: Callable[[], str]) -> str:
         return f"{name}: somebody else settles it"
     except PgproofError as error:
         return f"{name}: cannot be settled now: {error.detail}"
-
-
-def _completed(backup: Backup, manifest: Manifest) -> Backup:
-    taken_by_us = manifest.imported_from is None
-    started_at = (backup.started_at if taken_by_us else None) or manifest.started_at
-    return replace(
-        backup,
-        status=BackupStatus.COMPLETED,
-        started_at=started_at,
-        completed_at=manifest.completed_at,
-        duration_seconds=max(0, round((manifest.completed_at - started_at).total_seconds())),
-        file_size=manifest.archive.size,
-        checksum_sha256=manifest.archive.sha256,
-        database_size_bytes=manifest.database_size_bytes,
-        tables_count=len(manifest.fingerprint.tables),
-        rows_count=manifest.fingerprint.counted_rows,
-        verified_at=manifest.completed_at,
-    )

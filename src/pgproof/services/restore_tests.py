@@ -30,7 +30,8 @@ from pgproof.domain.restore_test import (
 )
 from pgproof.domain.wording import in_quotes
 from pgproof.services import contents
-from pgproof.services.backups import check_usable, described
+from pgproof.services.backups import check_usable
+from pgproof.services.describing import described
 from pgproof.services.job_log import JobLog
 from pgproof.services.ports import Lock, Observer, Scratch, ScratchServer
 from pgproof.services.restore_testing.lacking import is_ours, lacking_behind, lacking_on, lacking_space

@@ -9,9 +9,10 @@ from threading import Event
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.errors import PgproofError, SwapFailed, WorkerLost
 from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
-from pgproof.services.backups import BackupService, check_usable, described
+from pgproof.services.backups import BackupService, check_usable
 from pgproof.services.completing import complete, drop_shadow, happened, undone
 from pgproof.services.databases import DatabaseService
+from pgproof.services.describing import described
 from pgproof.services.job_log import JobLog
 from pgproof.services.owning import owning_database
 from pgproof.services.ports import Lock, Observer

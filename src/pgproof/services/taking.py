@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pgproof.domain.archive import globals_filename
 from pgproof.domain.backup import Backup
 from pgproof.domain.database import Database, Server
-from pgproof.domain.errors import Cancelled
+from pgproof.domain.errors import Cancelled, StorageError
 from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.services import contents
@@ -113,8 +113,9 @@ class Taking:
         self._read_back(client, manifest, selection)
         self.log.step("manifest")
         self.check_ours()
+        self.claim.seal()
         self._store_manifest(manifest)
-        self.claim.release()
+        self._release_claim()
         return self._with_figures(manifest, archive, selection), manifest
 
     def _dump(self, client: ClientTools, snapshot: Snapshot, selection: Selection) -> tuple[StoredObject, Fingerprint]:
@@ -173,9 +174,21 @@ class Taking:
         compression, level = self.backup.compression, self.backup.options.compression_level
         # A traceback keeps a half-read generator alive, and with it the tool: so it is closed by name.
         with closing(dump):
-            stored = Measured(self.streams.compress(counted(dump, passed), compression, level))
+            stored = Measured(self._while_ours(self.streams.compress(counted(dump, passed), compression, level)))
             self.storage.put(f"{self.backup.folder}/{name}", stored)
         return StoredObject(name, stored.size, stored.sha256, compression)
+
+    def _while_ours(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """What a process stores that was taken for dead would replace what its successor has stored meanwhile."""
+        yield from chunks
+        self.check_ours()
+
+    def _release_claim(self) -> None:
+        try:
+            self.claim.release()
+        except StorageError as error:
+            # It does no harm beside a manifest, and goes with the backup.
+            self.log.log(f"the mark of this attempt stays in {self.backup.folder}: {error}")
 
     def _store_globals(self, client: ClientTools, server: Server) -> StoredObject:
         watch = Watch(self.log.log, self.cancelled)

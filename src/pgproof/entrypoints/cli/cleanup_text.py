@@ -102,6 +102,7 @@ def _folders(plan: CleanupPlan, done: Sweep | None) -> str:
             for found in plan.orphans.removable
         ),
         *(_folder(found, "whole, but unknown to the catalog: never removed") for found in plan.orphans.importable),
+        *(_folder(found, "another installation's: never removed") for found in plan.orphans.claimed),
     ]
     headings = ("FOLDER WITHOUT A BACKUP", "OBJECTS", "SIZE", "DECISION")
     return text.columns(headings, rows, right=frozenset({1, 2})) if rows else ""

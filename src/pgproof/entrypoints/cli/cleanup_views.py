@@ -23,6 +23,7 @@ def cleanup(plan: CleanupPlan, done: Sweep | None, policy: RetentionPolicy, mess
         "databases": [_kept(kept) for kept in plan.kept_databases],
         "orphans": _folders(plan.orphans.removable),
         "importable": _folders(plan.orphans.importable),
+        "claimed": _folders(plan.orphans.claimed),
         "too_much": [{"database": one.database, "removed": one.removed, "usable": one.usable} for one in plan.too_much],
         "result": None if done is None else _result(done),
     }

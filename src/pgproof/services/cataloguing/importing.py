@@ -7,22 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pgproof.domain.archive import ArchiveFormat
-from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger, with_remains
+from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import Database, ServerVersion
 from pgproof.domain.errors import (
     ChecksumMismatch,
     Conflict,
-    PgproofError,
 )
 from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.domain.properties import UNKNOWN
 from pgproof.domain.table_of_contents import TABLE_DATA, TableOfContents
 from pgproof.services import contents
-from pgproof.services.backups import described
 from pgproof.services.cataloguing.looking import LookedAt, Looking
 from pgproof.services.claiming import Claim
-from pgproof.services.deleting import remove_remains
+from pgproof.services.finishing import record_failure
 from pgproof.services.job_log import JobLog
 from pgproof.services.measured import Measured
 from pgproof.services.ports import (
@@ -100,12 +98,11 @@ class ImportService:
         )
         log = self._catalog, self._clock, Lock.BACKUP
         with begun as running, JobLog(*log, running.id, observer) as job_log:
-            claim: Claim | None = None
+            claim = Claim.of(self._catalog, self._storage, running)
             try:
-                claim = Claim.of(self._catalog, self._storage, running)
                 return self._store(running, database, looked, job_log, claim, held=held)
             except BaseException as error:
-                self._record_failure(running, error, job_log, claim)
+                record_failure(self._catalog, self._clock, running, error, job_log, claim)
                 raise
 
     def _refuse_twin(self, looked: LookedAt) -> None:
@@ -139,6 +136,7 @@ class ImportService:
         )
         log.step("manifest")
         self._catalog.check_owned(Lock.BACKUP, running.id)
+        claim.seal()
         for name, text in texts_beside(manifest):
             self._storage.put(f"{running.folder}/{name}", [text.encode()])
         claim.release()
@@ -181,18 +179,6 @@ class ImportService:
             trigger=BackupTrigger.IMPORTED,
             imported_from=looked.dump.name,
         )
-
-    def _record_failure(self, running: Backup, error: BaseException, log: JobLog, claim: Claim | None) -> None:
-        log.log(f"failed: {error}")
-        now = self._clock.now()
-        failed = replace(running, status=BackupStatus.FAILED, completed_at=now, **described(error))
-        try:
-            # What is stored goes after that: of a process that dies in between, the row says that something is left.
-            failed = with_remains(failed, now)
-            self._catalog.save_backup(failed, expected=BackupStatus.RUNNING)
-            remove_remains(self._catalog, self._storage, failed, claim)
-        except PgproofError as left:
-            log.log(f"left for recovery in {running.folder}: {left}")
 
 
 def table_names(found: TableOfContents, form: ArchiveFormat) -> Mapping[str, int]:

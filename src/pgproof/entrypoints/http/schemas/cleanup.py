@@ -83,6 +83,7 @@ class CleanupPlanView(BaseModel):
     databases: list[KeptDatabaseView]
     orphans: list[FolderView]
     importable: list[FolderView]
+    claimed: list[FolderView]
     too_much: list[TooMuchView]
 
 
@@ -98,6 +99,7 @@ def cleanup_plan(plan: CleanupPlan, policy: RetentionPolicy, retention_days: int
         databases=[_kept(kept) for kept in plan.kept_databases],
         orphans=_folders(plan.orphans.removable),
         importable=_folders(plan.orphans.importable),
+        claimed=_folders(plan.orphans.claimed),
         too_much=[TooMuchView(database=one.database, removed=one.removed, usable=one.usable) for one in plan.too_much],
     )
 
