@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from pgproof.adapters.storage.folders import LocalFolders
 from pgproof.domain.archive import MANIFEST as NAME_OF_THE_MANIFEST
 from pgproof.domain.archive import Compression
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
@@ -31,6 +32,7 @@ from pgproof.entrypoints.cli.session import Session
 from pgproof.services.api_tokens import ApiTokenService
 from pgproof.services.audit import AuditTrail
 from pgproof.services.databases import DatabaseService
+from pgproof.services.downloading import DownloadService
 from pgproof.services.expiry import ExpiryService
 from pgproof.services.history import HistoryService
 from pgproof.services.known_databases import KnownDatabases
@@ -304,6 +306,7 @@ class CommandLine:
                 schedules=cast("ScheduleService", SimpleNamespace(list=lambda _: [])),
             ),
             backups=self.backups,
+            downloads=DownloadService(catalog=self.catalog, storage=self.storage, folders=LocalFolders()),
             restores=FakeRestores(
                 self.catalog, self.server, settings.undo_hours, self.restore_failure, self.restore_refusal
             ),

@@ -22,6 +22,7 @@ from pgproof.adapters.postgres.staging import Staging
 from pgproof.adapters.postgres.tools import LocalTools
 from pgproof.adapters.seal import FernetSeal
 from pgproof.adapters.storage.factory import open_storage
+from pgproof.adapters.storage.folders import LocalFolders
 from pgproof.adapters.streams import CompressedStreams
 from pgproof.bootstrap.access import AccessParts, access_parts
 from pgproof.bootstrap.alerts import watch_parts
@@ -37,6 +38,7 @@ from pgproof.services.cataloguing.adopting import AdoptingService
 from pgproof.services.cataloguing.importing import ImportService
 from pgproof.services.cataloguing.rebuilding import RebuildService
 from pgproof.services.databases import DatabaseService
+from pgproof.services.downloading import DownloadService
 from pgproof.services.expiry import ExpiryService
 from pgproof.services.history import HistoryService
 from pgproof.services.idempotency import IdempotencyService
@@ -95,6 +97,7 @@ class App:
     databases: DatabaseService
     known_databases: KnownDatabases
     backups: BackupService
+    downloads: DownloadService
     restores: RestoreService
     restore_tests: RestoreTestService
     recovery: RecoveryService
@@ -289,6 +292,7 @@ def _wire(
         databases=databases,
         known_databases=KnownDatabases(catalog=catalog, databases=databases, jobs=records, schedules=schedules),
         backups=backups,
+        downloads=DownloadService(catalog=catalog, storage=storage, folders=LocalFolders()),
         restores=restores,
         restore_tests=restore_tests,
         recovery=recovery,

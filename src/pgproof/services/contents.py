@@ -57,19 +57,37 @@ def check_object(
     compare(key, expected, found)
 
 
+def read_checked(
+    storage: Storage, folder: str, expected: StoredObject, passed: Callable[[int], None] | None = None
+) -> Generator[bytes, None, None]:
+    """The stored bytes, for a copy. Raises `ChecksumMismatch` before the first or after the last of them.
+
+    A `Storage.put` that reads them publishes nothing then.
+    """
+    key = f"{folder}/{expected.name}"
+    _compare_length(key, expected, storage.stat(key).size)
+    found = Measured(storage.read(key), passed)
+    yield from found
+    compare(key, expected, found)
+
+
 def compare(key: str, expected: StoredObject, found: Measured) -> None:
     """Raise `ChecksumMismatch` unless what was read is what was recorded."""
-    if found.size != expected.size:
-        raise ChecksumMismatch(
-            f"{key} has {found.size} bytes, recorded are {expected.size}",
-            hint=_DAMAGED,
-            facts={"object": key, "size": found.size, "expected_size": expected.size},
-        )
+    _compare_length(key, expected, found.size)
     if found.sha256 != expected.sha256:
         raise ChecksumMismatch(
             f"{key} has another SHA-256 than recorded",
             hint=_DAMAGED,
             facts={"object": key, "sha256": found.sha256, "expected_sha256": expected.sha256},
+        )
+
+
+def _compare_length(key: str, expected: StoredObject, size: int) -> None:
+    if size != expected.size:
+        raise ChecksumMismatch(
+            f"{key} has {size} bytes, recorded are {expected.size}",
+            hint=_DAMAGED,
+            facts={"object": key, "size": size, "expected_size": expected.size},
         )
 
 

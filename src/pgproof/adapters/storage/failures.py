@@ -74,7 +74,7 @@ def _translated(deed: str, path: Path, error: OSError) -> PgproofError:
     if error.errno == errno.EFBIG:
         return StorageDenied(
             detail,
-            hint="The file system, or `ulimit -f`, allows no file of that size. Keep backups elsewhere.",
+            hint="The file system, or `ulimit -f`, allows no file of that size. Use another folder.",
             facts=facts,
         )
     if error.errno == errno.ENAMETOOLONG:

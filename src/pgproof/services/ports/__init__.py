@@ -15,7 +15,7 @@ from pgproof.services.ports.queue import (
     WantedBackup,
 )
 from pgproof.services.ports.server import DatabaseFacts, PostgresServer, Relation, Scratch, ScratchServer, Snapshot
-from pgproof.services.ports.storage import ObjectInfo, Storage, Streams
+from pgproof.services.ports.storage import Folders, ObjectInfo, Storage, Streams
 from pgproof.services.ports.tools import (
     TRANSACTION_MARK,
     ClientTools,
@@ -37,6 +37,7 @@ __all__ = [
     "DumpFiles",
     "DumpRequest",
     "Entry",
+    "Folders",
     "FoundDump",
     "JobFilter",
     "JobListener",

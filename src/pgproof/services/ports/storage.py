@@ -59,6 +59,16 @@ class Storage(Protocol):
         """A path by which tools can read the object, where there is one."""
 
 
+class Folders(Protocol):
+    """Folders that somebody names, to copy backups to."""
+
+    def open(self, path: Path, apart_from: Storage) -> Storage:
+        """A storage in that folder; nothing is touched yet.
+
+        Raises `InvalidInput` for what is no path, and for a folder that is `apart_from` or lies in it.
+        """
+
+
 class Streams(Protocol):
     """Compression of byte streams: iterators in, iterators out, in bounded memory."""
 
