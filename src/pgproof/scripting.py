@@ -20,6 +20,7 @@ from pgproof.entrypoints.scripting.databases import Databases
 from pgproof.entrypoints.scripting.pgproof import Pgproof
 from pgproof.entrypoints.scripting.watching import ProgressCallback
 from pgproof.services.backups import Verification
+from pgproof.services.downloading import Download
 from pgproof.services.expiry import CleanupPlan, Sweep
 from pgproof.services.ports import BackupStats, Progress
 from pgproof.settings import SettingValues, load_settings
@@ -31,6 +32,7 @@ __all__ = [
     "CleanupPlan",
     "Database",
     "Databases",
+    "Download",
     "Pgproof",
     "Progress",
     "ProgressCallback",

@@ -56,8 +56,8 @@ def test_help_imports_nothing_that_is_slow(argv: list[str], by_typer: set[str]) 
 
 def test_all_commands_of_this_release_are_there() -> None:
     assert {name.removeprefix("pgproof ") for name in EVERY_COMMAND} == {
-        "backup", "list", "show", "verify", "restore-test", "restore", "undo", "abandon", "hold", "release", "delete",
-        "cleanup", "stats", "log", "doctor", "demo", "serve", "worker", "health",
+        "backup", "list", "show", "verify", "download", "restore-test", "restore", "undo", "abandon", "hold", "release",
+        "delete", "cleanup", "stats", "log", "doctor", "demo", "serve", "worker", "health",
         "job list", "job show", "job cancel",
         "catalog upgrade", "catalog rebuild", "catalog export", "catalog import",
         "database add", "database update", "database list", "database check", "database remove",

@@ -14,6 +14,7 @@ from pgproof.entrypoints.cli import (
     databases,
     demo,
     doctor,
+    download,
     failures,
     health,
     jobs,
@@ -40,6 +41,7 @@ _AFTER_AN_INTERRUPT = {
     "restore": "`pgproof list --restores` shows how far it came, and the way back if it was done already.",
     "undo": "`pgproof list --restores` shows whether it was done already.",
     "restore-test": "The backup is as it was: a test changes nothing.",
+    "download": "What a folder has whole is kept, and the same command goes on. What went into a pipe is not whole.",
     "cleanup": "What was removed is removed; the next cleanup goes on.",
     "delete": "`pgproof list` shows what became of the backup; the next command finishes a deletion that has begun.",
 }
@@ -98,6 +100,7 @@ app.command("backup")(make.backup)
 app.command("list")(look.list_backups)
 app.command("show")(look.show)
 app.command("verify")(make.verify)
+app.command("download")(download.download)
 app.command("restore-test")(restore_test.restore_test)
 app.command("restore")(restores.restore)
 app.command("undo")(restores.undo)

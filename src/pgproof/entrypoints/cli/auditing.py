@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pgproof.domain.audit import DONE
 from pgproof.domain.errors import Cancelled, PgproofError
+from pgproof.entrypoints.cli.session import ReaderGone
 
 if TYPE_CHECKING:
     from pgproof.bootstrap import App
@@ -47,7 +48,7 @@ def _record_failure(
     match error:
         case PgproofError():
             outcome = error.code
-        case KeyboardInterrupt():
+        case KeyboardInterrupt() | ReaderGone():
             outcome = Cancelled.code
         case _:
             outcome = _UNEXPECTED

@@ -3,7 +3,7 @@
 import getpass
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
@@ -115,6 +115,16 @@ class Session:
             self.stdout.flush()
         except BrokenPipeError:
             raise ReaderGone from None
+
+    def send(self, chunks: Iterable[bytes]) -> None:
+        """Write bytes to standard output, and nothing else. Raises `ReaderGone` and `StorageError`."""
+        from pgproof.entrypoints.cli.raw_output import write_all
+
+        for chunk in chunks:
+            try:
+                write_all(self.stdout.fileno(), chunk)
+            except BrokenPipeError:
+                raise ReaderGone from None
 
     def complain(self, document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
         """Write an error to standard error, as one line for machines."""

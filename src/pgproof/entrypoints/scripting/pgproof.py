@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,7 @@ from pgproof.entrypoints.scripting.watching import ProgressCallback, observing
 from pgproof.entrypoints.scripting.words import one_of
 from pgproof.services.backups import Verification, check_usable
 from pgproof.services.contents import read_manifest
+from pgproof.services.downloading import Download
 from pgproof.services.expiry import CleanupPlan, Sweep
 from pgproof.services.ports import BackupFilter, BackupStats, Lock
 from pgproof.settings import Settings
@@ -148,6 +150,13 @@ class Pgproof:
         """Hold the stored bytes to their checksums and read the table of contents. Raises `IntegrityError`."""
         with audited(self._app, "backup.verify", backup_id, FACE):
             return self._app.backups.verify(backup_id, observing(progress))
+
+    def download(self, backup_id: int, to: str | Path = ".", *, progress: ProgressCallback | None = None) -> Download:
+        """Copy a backup, checked, into a folder of its own in `to`; what is there already is kept."""
+        with audited(self._app, "backup.download", backup_id, FACE, to=str(Path(to).absolute())) as notes:
+            done = self._app.downloads.download(backup_id, Path(to), observing(progress))
+            notes.update(to=done.folder, bytes=done.size_copied, of=done.size)
+        return done
 
     def test(self, backup_id: int, *, progress: ProgressCallback | None = None) -> RestoreTest:
         """Restore a backup where nobody uses it, and compare. `outcome` says how that ended."""
