@@ -8,6 +8,10 @@ DEPLOY := $(VENV)/.deploy
 COMPILE = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	--constraint requirements/dev.txt
 
+# Each process has PostgreSQL servers of its own, so there are not more than four. The long tests run alone: some
+# of them tell figures.
+AT_ONCE = -n logical --maxprocesses 4 --dist worksteal
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all test-deploy deploy-needs check format bench bench-api docs reference dist sbom audit release-check requirements clean
 
@@ -31,7 +35,7 @@ demo: $(STAMP) ## Back up, destroy, restore and compare a real data set: the who
 	$(BIN)/pgproof demo
 
 test: $(STAMP) ## Run the tests, with real PostgreSQL servers
-	$(BIN)/python -m pytest -m "not slow and not deploy"
+	$(BIN)/python -m pytest $(AT_ONCE) -m "not slow and not deploy"
 
 test-all: $(STAMP) ## Run every test, the long ones too
 	$(BIN)/python -m pytest -m "not deploy"
