@@ -362,6 +362,10 @@ def test_every_field_of_a_restore_is_kept(any_catalog: Catalog) -> None:
         error_message="nothing",
         error_details={"differences": [{"kind": "table"}]},
         databases_dropped_at=NOW + timedelta(days=2),
+        transaction="18446744073709551615",
+        live_oid=16384,
+        shadow_oid=4294967295,
+        system_identifier="7300000000000000001",
     )
     any_catalog.save_restore(changed)
     assert any_catalog.get_restore(restore.id) == changed

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from pgproof.bootstrap import App
@@ -34,8 +35,13 @@ def app(make_app: Callable[..., App], pgproof: CommandLine) -> App:
 def backup(app: App, nobody: int) -> Backup:
     """Of `lost`, a database on a server that is gone."""
     app.catalog.add_database("lost", ConnectionInfo("lost", "127.0.0.1", nobody, "app"))
+    return taken(app, "lost")
+
+
+def taken(app: App, database: str) -> Backup:
+    """The record of a backup."""
     pending = app.catalog.create_backup(
-        "lost", storage_url=app.storage.url, options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI,
+        database, storage_url=app.storage.url, options=BackupOptions(), trigger=BackupTrigger.MANUAL_CLI,
         now=app.clock.now(),
     )  # fmt: skip
     for status in (BackupStatus.RUNNING, BackupStatus.COMPLETED):
@@ -43,11 +49,15 @@ def backup(app: App, nobody: int) -> Backup:
     return pending
 
 
-def begun(app: App, backup: Backup, step: RestoreStep, status: RestoreStatus = RestoreStatus.RUNNING) -> Restore:
+def begun(
+    app: App, backup: Backup, step: RestoreStep, status: RestoreStatus = RestoreStatus.RUNNING, **changes: str
+) -> Restore:
     """A restore whose process died in that step."""
-    mode = RestoreMode.IN_PLACE if step is RestoreStep.REPLACE else RestoreMode.SWAP
-    restore = app.catalog.create_restore(backup, "lost", RestoreOptions(mode=mode), app.clock.now())
+    in_place = step is RestoreStep.REPLACE
+    options = RestoreOptions(mode=RestoreMode.IN_PLACE if in_place else RestoreMode.SWAP)
+    restore = app.catalog.create_restore(backup, backup.database, options, app.clock.now())
     left = replace(restore, status=status, step=step, transaction="777", live_oid=16400, shadow_oid=16500)
+    left = replace(left, **changes)  # type: ignore[arg-type]
     app.catalog.save_restore(left)
     return left
 
@@ -89,6 +99,47 @@ def test_until_then_its_address_stays_and_afterwards_another_server_takes_over(
     pgproof("abandon", str(left.id), "--yes")
     assert pgproof("database", "update", "lost", elsewhere).status == 0
     assert app.catalog.get_restore(left.id).status is RestoreStatus.FAILED
+
+
+def test_settings_that_lead_to_another_server_leave_every_way_out_open(
+    app: App, pgproof: CommandLine, nobody: int, server18: Server
+) -> None:
+    name = pgproof.database.dbname
+    app.catalog.add_database(name, ConnectionInfo(name, "127.0.0.1", nobody, "app"), from_settings=True)
+    committed = str(server18.sql(pgproof.database, "SELECT pg_current_xact_id()")[0][0])
+    left = begun(app, taken(app, name), RestoreStep.REPLACE, transaction=committed)
+    assert pgproof("list").status == 0
+    assert f"pgproof abandon {left.id}" in pgproof("list", "--restores").out
+    assert "the settings lead to" in pgproof("doctor").out
+    refused = pgproof.fails(5, "backup")
+    assert f"pgproof abandon {left.id}" in refused.error["hint"]
+    assert app.catalog.get_restore(left.id) == left
+    assert pgproof("abandon", str(left.id), "--yes").status == 0
+    assert pgproof("backup").status == 0
+    assert app.catalog.get_database(name).connection.port == pgproof.database.port
+
+
+def test_a_transaction_of_that_number_on_another_server_is_neither_believed_nor_ended(
+    make_app: Callable[..., App], pgproof: CommandLine, server18: Server
+) -> None:
+    app = make_app(**pgproof.environ)
+    database = app.databases.resolve(None)
+    with psycopg.connect(to_url(pgproof.database)) as innocent:
+        row = innocent.execute("SELECT pg_current_xact_id()::text").fetchone()
+        assert row
+        left = begun(app, taken(app, database.name), RestoreStep.REPLACE, transaction=row[0], system_identifier="1")
+        assert make_app(**pgproof.environ).catalog.get_restore(left.id) == left
+        assert innocent.execute("SELECT 1").fetchone() == (1,)
+    done = pgproof("abandon", str(left.id), "--yes")
+    assert "another server answers" in done.out
+    assert app.catalog.get_restore(left.id).status is RestoreStatus.FAILED
+
+
+def test_a_restore_knows_its_server(app: App, pgproof: CommandLine) -> None:
+    pgproof("backup")
+    restored = pgproof("restore", "1", "--yes", "--json").json["restore_id"]
+    identifier = app.server.identify(pgproof.database).system_identifier
+    assert app.catalog.get_restore(restored).system_identifier == identifier
 
 
 def test_one_whose_database_is_registered_no_more_can_be_given_up(

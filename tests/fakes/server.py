@@ -7,7 +7,10 @@ from pgproof.domain.obstacles import Obstacles
 
 
 class MemoryServer:
-    """`databases` maps the names that it holds to OIDs; while `unreachable` is set every call is refused."""
+    """`databases` maps the names that it holds to OIDs; while `unreachable` is set every call is refused.
+
+    `committed` tells what became of transactions, `asked_about` which of them somebody wanted to know.
+    """
 
     def __init__(self, **databases: int) -> None:
         self.databases = databases
@@ -15,6 +18,8 @@ class MemoryServer:
         self.system_identifier = "1"
         self.connected = 0
         self.in_the_way = Obstacles()
+        self.committed: dict[str, bool] = {}
+        self.asked_about: list[str] = []
 
     def parse_url(self, url: str) -> ConnectionInfo:
         return parse_url(url)
@@ -46,6 +51,11 @@ class MemoryServer:
     def obstacles(self, connection: ConnectionInfo) -> Obstacles:
         self._answer(connection)
         return self.in_the_way
+
+    def transaction_committed(self, connection: ConnectionInfo, transaction: str) -> bool:
+        self._answer(connection)
+        self.asked_about.append(transaction)
+        return self.committed[transaction]
 
     def drop_database(self, connection: ConnectionInfo, name: str, oid: int) -> bool:
         self._answer(connection)

@@ -130,6 +130,7 @@ SAMPLES = {
         VALUES ('admin', 'a key', repeat('ab', 32), now(), '{"job_id": 1}')""",
     "0013": """
         INSERT INTO pgproof.forgotten_jobs (kind, status, cause, jobs) VALUES ('backup', 'failed', 'dump_failed', 3)""",
+    "0014": "UPDATE pgproof.restore_jobs SET system_identifier = '7300000000000000001'",
 }
 
 

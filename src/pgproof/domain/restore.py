@@ -109,6 +109,7 @@ class Restore:
     `database` is the registered name, `dbname` the live database's; `previous_database` is ``None`` where
     there was none to keep. `live_oid` and `shadow_oid` tell those databases from any other that gets their
     names: in a swap names pass on, OIDs stay. `transaction` is the number of the one that replaced contents in place.
+    `system_identifier` is the server's on which all that is; ``None`` before it is known, and on old rows.
     """
 
     id: int
@@ -130,9 +131,17 @@ class Restore:
     transaction: str | None = None
     live_oid: int | None = None
     shadow_oid: int | None = None
+    system_identifier: str | None = None
     error_message: str | None = None
     error_details: Mapping[str, Any] = field(default_factory=dict)
     databases_dropped_at: datetime | None = None
+
+    def can_be_judged_by(self, system_identifier: str) -> bool:
+        """Whether a server at another address may be asked what became of it: the same one, or its promoted standby.
+
+        A copy has the same identifier, but gives the numbers of its transactions anew.
+        """
+        return self.system_identifier == system_identifier and self.transaction is None
 
     @property
     def kept_database(self) -> str | None:

@@ -6,6 +6,7 @@ from functools import partial
 
 from pgproof.domain.backup import Backup, BackupStatus
 from pgproof.domain.database import Database
+from pgproof.domain.errors import ServerUnreachable
 from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
 from pgproof.services.ports import Catalog, PostgresServer
 
@@ -45,15 +46,17 @@ def happened(server: PostgresServer, database: Database, restore: Restore) -> bo
     """Whether a restore that ended at this step has changed the live database.
 
     In place the server's record of the transaction tells, in a swap which database has the name now. Raises
-    `PostgresError` where the server cannot be asked.
+    `PostgresError` where the server cannot be asked, and where another one answers.
     """
     match restore.step:
         case RestoreStep.REPLACE:
             if restore.transaction is None:
                 return False
+            _check_server(server, database, restore)
             connection = database.connection.to_database(restore.dbname)
             return server.transaction_committed(connection, restore.transaction)
         case RestoreStep.SWAP:
+            _check_server(server, database, restore)
             names = server.list_databases(server.maintenance(database.connection))
             return restore.shadow_oid is not None and names.get(restore.dbname) == restore.shadow_oid
         case RestoreStep.ANALYZE:
@@ -63,6 +66,7 @@ def happened(server: PostgresServer, database: Database, restore: Restore) -> bo
 
 def undone(server: PostgresServer, database: Database, restore: Restore) -> bool:
     """Whether an undo has put the previous database back. Raises `PostgresError`."""
+    _check_server(server, database, restore)
     names = server.list_databases(server.maintenance(database.connection))
     return restore.live_oid is not None and names.get(restore.dbname) == restore.live_oid
 
@@ -73,9 +77,24 @@ def drop_shadow(server: PostgresServer, database: Database, restore: Restore) ->
     One that was created while its OID could not be recorded any more is known by being empty.
     """
     connection = database.connection
+    if restore.shadow_oid is not None or restore.step is RestoreStep.CREATE_SHADOW:
+        _check_server(server, database, restore)
     if restore.shadow_oid is not None:
         server.drop_database(connection, restore.shadow_database, restore.shadow_oid)
     elif restore.step is RestoreStep.CREATE_SHADOW:
         oid = server.list_databases(server.maintenance(connection)).get(restore.shadow_database)
         if oid is not None and not server.user_objects(connection.to_database(restore.shadow_database)):
             server.drop_database(connection, restore.shadow_database, oid)
+
+
+def _check_server(server: PostgresServer, database: Database, restore: Restore) -> None:
+    """Another server has databases and transactions of its own, under the same names and numbers."""
+    if restore.system_identifier is None:
+        return
+    place = server.maintenance(database.connection)
+    if server.identify(place).system_identifier != restore.system_identifier:
+        raise ServerUnreachable(
+            f"another server answers at {place.address}, not the one on which restore {restore.id} was begun",
+            hint="It is settled as soon as that one answers there. "
+            f"If that is gone for good: pgproof abandon {restore.id}",
+        )

@@ -5,9 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pgproof.domain.database import DEFAULT_GROUP, ConnectionInfo, Database, Server, check_name
-from pgproof.domain.errors import ConfigurationError, Conflict, DatabaseMissing, InvalidInput, NotFound
+from pgproof.domain.errors import (
+    ConfigurationError,
+    Conflict,
+    DatabaseMissing,
+    InvalidInput,
+    NotFound,
+    PostgresError,
+)
 from pgproof.domain.job import ONCE, JobKind, check_group
 from pgproof.domain.obstacles import Obstacles
+from pgproof.domain.restore import Restore
 from pgproof.domain.wording import counted, in_quotes, listed
 from pgproof.services.owning import owning_database
 from pgproof.services.ports import Catalog, ClientTools, DatabaseFacts, JobRecords, PostgresServer, PostgresTools
@@ -57,7 +65,7 @@ class DatabaseService:
         """
         connection = self._server.parse_url(url)
         check_group(group)
-        self._refuse_twin(connection, self.list())
+        self._refuse_twin(connection, self._identity(connection), self.list())
         return self._catalog.add_database(check_name(name), connection, group=group)
 
     def update(self, name: str, url: str | None = None, group: str | None = None) -> Database:
@@ -65,15 +73,17 @@ class DatabaseService:
 
         What is not given stays. Another worker group counts for jobs that are asked for from now on.
         Raises `Conflict` while somebody restores it, if the URL leads to a database of another name, and if it leads
-        elsewhere while only the server that it leads to now can tell what became of a restore.
+        elsewhere while only the server that it leads to now can tell what became of a restore. The same server by
+        another address, or its promoted standby, can tell that of a swap.
         """
         stored = self._catalog.get_database(name)
         changed = replace(stored, group=stored.group if group is None else check_group(group))
         if url is not None:
             connection = self._server.parse_url(url)
+            identity = self._identity(connection)
             if not connection.same_place(stored.connection):
-                self._refuse_to_lose(stored)
-            self._refuse_twin(connection, [one for one in self.list() if one.id != stored.id])
+                self._refuse_to_lose(stored, identity)
+            self._refuse_twin(connection, identity, [one for one in self.list() if one.id != stored.id])
             changed = replace(changed, connection=connection, from_settings=False)
         with owning_database(self._catalog, stored):
             self._catalog.update_database(changed)
@@ -108,7 +118,8 @@ class DatabaseService:
         """The database that a caller means: a registered name, a URL, or nothing for the only one there is.
 
         A URL that is not registered yet is, under the database's name and with its password sealed, so that
-        its backups can be restored by their number alone. Raises `InvalidInput` if nothing is meant by itself.
+        its backups can be restored by their number alone. Raises `InvalidInput` if nothing is meant by itself, and
+        `Conflict` if the settings lead elsewhere while only the server of before can tell what became of a restore.
         """
         if given is None:
             return self._unnamed()
@@ -121,10 +132,27 @@ class DatabaseService:
             if default is None or given != default.dbname:
                 raise
             return self._first(default)
-        moved = default is not None and given == default.dbname and not found.connection.same_place(default)
-        if default is not None and found.from_settings and moved:
+        if default is not None and _moved_by(default, found):
             return self._first(default)
         return self._with_settings(found)
+
+    def of_restore(self, restore: Restore) -> Database:
+        """The database of a restore that has not ended, at the address of the server that can tell what became of it.
+
+        The settings may lead elsewhere by now: that counts if the same server answers there.
+        """
+        default = self._configured or self._embedded
+        try:
+            stored = self._catalog.get_database(restore.database)
+        except NotFound:
+            return self.resolve(restore.database)
+        if default is None or not _moved_by(default, stored):
+            return self._with_settings(stored)
+        try:
+            moved = self._first(default)
+        except (Conflict, PostgresError):
+            return stored  # whatever is in the way there: its own server may be back where it was
+        return moved if moved.id == stored.id else stored
 
     def behind(self, name: str) -> Database:
         """The database whose backups bear that name; if it is gone, `NotFound` tells the way back."""
@@ -190,6 +218,7 @@ class DatabaseService:
         place = replace(default, password=None)
         for known in self._catalog.list_databases():
             if known.from_settings and known.name == default.dbname:
+                self._refuse_to_lose(known, identity, then=f"; the settings lead to {place.address} by now")
                 moved = replace(known, connection=place)
                 self._catalog.update_database(moved)
                 return moved
@@ -212,27 +241,32 @@ class DatabaseService:
                 hint=f"Wait for the end, or cancel what is not wanted any more: pgproof job cancel {jobs[0].id}",
             )
 
-    def _refuse_to_lose(self, stored: Database) -> None:
+    def _refuse_to_lose(self, stored: Database, elsewhere: Server | None = None, *, then: str = "") -> None:
         """Another server would be asked what became of a restore, and answer about databases of its own."""
         for restore in self._catalog.unfinished_restores():
-            if restore.database == stored.name:
-                raise Conflict(
-                    f"restore {restore.id} of {in_quotes(stored.name)} has not ended, and only its server can tell "
-                    "what became of it",
-                    hint="It is settled as soon as that server answers. "
-                    f"If that is gone for good: pgproof abandon {restore.id}",
-                )
+            if restore.database != stored.name:
+                continue
+            if elsewhere is not None and restore.can_be_judged_by(elsewhere.system_identifier):
+                continue
+            raise Conflict(
+                f"restore {restore.id} of {in_quotes(stored.name)} has not ended, and only its server, "
+                f"{stored.connection.address}, can tell what became of it{then}",
+                hint=f"It is settled as soon as that server answers{' and the settings lead to it' if then else ''}. "
+                f"If that is gone for good: pgproof abandon {restore.id}",
+            )
 
     def _registered(self, connection: ConnectionInfo) -> Database | None:
         same = (one for one in self._catalog.list_databases() if one.connection.same_place(connection))
         return next(same, None)
 
-    def _refuse_twin(self, connection: ConnectionInfo, registered: Sequence[Database]) -> None:
+    def _identity(self, connection: ConnectionInfo) -> Server:
         try:
-            identity = self._server.identify(connection)
+            return self._server.identify(connection)
         except DatabaseMissing:
             # It is to be restored: then its server must answer, and let us in.
-            identity = self._server.identify(self._server.maintenance(connection))
+            return self._server.identify(self._server.maintenance(connection))
+
+    def _refuse_twin(self, connection: ConnectionInfo, identity: Server, registered: Sequence[Database]) -> None:
         twin = find_twin(self._server, connection, identity, registered)
         if twin is not None:
             known = shlex.quote(twin.name)
@@ -266,6 +300,12 @@ class DatabaseService:
         settings_win = database.from_settings or default.password is not None
         merged = _merged(default, stored) if settings_win else _merged(stored, default)
         return replace(database, connection=merged)
+
+
+def _moved_by(default: ConnectionInfo, stored: Database) -> bool:
+    """Whether the settings lead elsewhere than when they registered this database."""
+    ours = stored.from_settings and stored.name == default.dbname
+    return ours and not stored.connection.same_place(default)
 
 
 def _merged(given: ConnectionInfo, stored: ConnectionInfo) -> ConnectionInfo:

@@ -122,7 +122,7 @@ class RecoveryService:
 
     def settle_restore(self, restore_id: int) -> str:
         """Complete or fail a restore or an undo that nobody owns; a line that says which. Raises `Conflict`."""
-        database = self._databases.resolve(self._catalog.get_restore(restore_id).database)
+        database = self._databases.of_restore(self._catalog.get_restore(restore_id))
         # A restore owns its database before it has a number of its own.
         with self._catalog.own(Lock.DATABASE, database.id), self._catalog.own(Lock.RESTORE, restore_id):
             restore = self._catalog.get_restore(restore_id)

@@ -185,6 +185,7 @@ class RestoreRow(Base):
     transaction_id: Mapped[str | None]
     live_oid: Mapped[int | None]
     shadow_oid: Mapped[int | None]
+    system_identifier: Mapped[str | None]
     error_message: Mapped[str | None]
     error_details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     databases_dropped_at: Mapped[datetime | None]

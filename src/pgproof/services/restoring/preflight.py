@@ -38,10 +38,10 @@ class Plan:
 
 
 def prepare(work: Work) -> Plan:
-    """Look, and record which database is live. Raises for whatever stands in the way."""
+    """Look, and record which database is live on which server. Raises for whatever stands in the way."""
     work.begin(RestoreStep.PREFLIGHT)
     plan = look(work.subject)
-    work.note(live_oid=plan.live_oid)
+    work.note(live_oid=plan.live_oid, system_identifier=plan.server.system_identifier)
     if plan.live_oid is None:
         work.note(previous_database=None)
     return plan
