@@ -11,6 +11,7 @@ from pgproof.bootstrap import App
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo
 from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
+from pgproof.domain.secret import Secret
 from pgproof.services.ports import Lock
 from pgproof.services.ports.access import AuditFilter
 from tests.e2e.command_line import CommandLine
@@ -78,13 +79,16 @@ def test_it_is_told_and_can_be_given_up(
     assert f"pgproof abandon {left.id}" in pgproof("list", "--restores").out
     assert f"pgproof abandon {left.id}" in pgproof("doctor").out
     assert pgproof("abandon", str(left.id), "--yes").status == 0
-    failed = app.catalog.get_restore(left.id)
-    assert (failed.status, failed.step) == (RestoreStatus.FAILED, step)
-    assert failed.error_message
-    assert failed.error_message.endswith(said)
+    ended = app.catalog.get_restore(left.id)
+    after = (RestoreStatus.FAILED, step)
+    assert (ended.status, ended.step) == (
+        (RestoreStatus.COMPLETED, RestoreStep.DONE) if status is RestoreStatus.UNDOING else after
+    )
+    assert ended.error_message
+    assert ended.error_message.endswith(said)
     assert "gave it up" in app.catalog.read_log(Lock.RESTORE, left.id)[-1]
     (entry,) = [one for one in app.audit.list(AuditFilter()) if one.action == "restore.abandon"]
-    assert (entry.object, entry.details["status"]) == (str(left.id), "failed")
+    assert (entry.object, entry.details["status"]) == (str(left.id), ended.status.value)
     assert app.catalog.unfinished_restores() == []
     assert "pgproof abandon" not in pgproof("list", "--restores").out
 
@@ -140,6 +144,60 @@ def test_a_restore_knows_its_server(app: App, pgproof: CommandLine) -> None:
     restored = pgproof("restore", "1", "--yes", "--json").json["restore_id"]
     identifier = app.server.identify(pgproof.database).system_identifier
     assert app.catalog.get_restore(restored).system_identifier == identifier
+
+
+def test_an_undo_that_was_given_up_and_had_not_happened_is_done_when_the_server_is_back(
+    app: App, pgproof: CommandLine, server18: Server, nobody: int
+) -> None:
+    pgproof("backup")
+    server18.sql(pgproof.database, "DELETE FROM items")
+    number = pgproof("restore", "1", "--yes", "--json").json["restore_id"]
+    restored = app.catalog.get_restore(number)
+    known = app.catalog.get_database(restored.database)
+    app.catalog.save_restore(replace(restored, status=RestoreStatus.UNDOING, step=RestoreStep.UNDO))
+    gone = {"BACKUP_POSTGRES_PORT": str(nobody)}
+    app.catalog.update_database(replace(known, connection=replace(known.connection, port=nobody)))
+    assert "pgproof undo" in pgproof("abandon", str(number), "--yes", **gone).out
+    app.catalog.update_database(known)
+    assert pgproof("undo", str(number), "--yes").status == 0
+    assert pgproof.rows() == 0
+    undone = app.catalog.get_restore(number)
+    assert (undone.status, undone.error_message, undone.error_details) == (RestoreStatus.UNDONE, None, {})
+    # Once more given up, and this time it had happened.
+    app.catalog.save_restore(replace(undone, status=RestoreStatus.UNDOING, step=RestoreStep.UNDO))
+    app.catalog.update_database(replace(known, connection=replace(known.connection, port=nobody)))
+    pgproof("abandon", str(number), "--yes", **gone)
+    app.catalog.update_database(known)
+    assert "is undone already" in pgproof.fails(5, "undo", str(number), "--yes").error["detail"]
+    assert pgproof.rows() == 0
+
+
+def test_one_whose_server_answers_and_refuses_the_password_is_not_given_up(
+    app: App, pgproof: CommandLine, server18: Server
+) -> None:
+    place = server18.create_database("refusing")
+    app.catalog.add_database("refusing", replace(place, password=Secret("wrong")))
+    left = begun(app, taken(app, "refusing"), RestoreStep.SWAP)
+    refused = pgproof("abandon", str(left.id), "--yes", "--json")
+    assert refused.status != 0
+    assert refused.error["code"] == "authentication_failed"
+    assert "pgproof database update refusing URL" in refused.error["hint"]
+    assert app.catalog.get_restore(left.id) == left
+    assert pgproof("database", "update", "refusing", to_url(place)).status == 0
+    assert pgproof("list").status == 0
+    assert app.catalog.get_restore(left.id).status is RestoreStatus.FAILED
+
+
+def test_one_whose_server_takes_no_sessions_now_is_not_given_up(
+    app: App, pgproof: CommandLine, server18: Server
+) -> None:
+    place = server18.create_database("closed")
+    app.catalog.add_database("closed", place)
+    left = begun(app, taken(app, "closed"), RestoreStep.REPLACE)
+    server18.sql(server18.connection, "ALTER DATABASE closed ALLOW_CONNECTIONS false")
+    refused = pgproof.fails(10, "abandon", str(left.id), "--yes")
+    assert "its server answers" in refused.error["detail"]
+    assert app.catalog.get_restore(left.id) == left
 
 
 def test_one_whose_database_is_registered_no_more_can_be_given_up(

@@ -1,19 +1,42 @@
 """Giving up on a restore: only if nothing else helps."""
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from typing import cast
 
 import pytest
 
 from pgproof.domain.backup import BackupOptions, BackupTrigger
-from pgproof.domain.errors import Conflict, ServerUnreachable
+from pgproof.domain.database import ConnectionInfo, Database
+from pgproof.domain.errors import (
+    ANSWERED,
+    AuthenticationFailed,
+    CatalogUnreachable,
+    ConfigurationError,
+    Conflict,
+    DatabaseMissing,
+    NotFound,
+    PgproofError,
+    PrivilegeMissing,
+    ServerUnreachable,
+    SwapFailed,
+)
 from pgproof.domain.job import JobStatus
 from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
 from pgproof.entrypoints.cli import restore_text
 from pgproof.services.abandoning import abandon, left_behind, left_over
+from pgproof.services.databases import DatabaseService
 from pgproof.services.job_ending import LOST_RESTORE, LOST_UNDO, after_restore, after_undo
-from pgproof.services.ports import Lock
+from pgproof.services.ports import Lock, PostgresServer, PostgresTools
+from pgproof.services.undo_window import drop_kept, find_kept
+from pgproof.services.undoing import check_undoable
 from tests.command_line import NOW, FakeClock
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.server import MemoryServer
+
+SHOP = Database(1, "shop", ConnectionInfo("shop", "old"))
 
 
 @pytest.fixture
@@ -84,7 +107,7 @@ def test_what_a_living_process_works_on_is_not_left_behind(catalog: MemoryCatalo
     [
         (RestoreOptions(), ["shop__pgproof_shadow_9", "shop__pgproof_previous_9"]),
         (RestoreOptions(mode=RestoreMode.IN_PLACE), []),
-        (RestoreOptions(mode=RestoreMode.NEW_DATABASE, target_database="copy"), ["copy"]),
+        (RestoreOptions(mode=RestoreMode.NEW_DATABASE, target_database="copy"), ["copy", "shop__pgproof_shadow_9"]),
     ],
 )
 def test_what_its_server_may_still_hold_is_named(restore: Restore, options: RestoreOptions, names: list[str]) -> None:
@@ -96,3 +119,133 @@ def test_what_its_server_may_still_hold_is_named(restore: Restore, options: Rest
         previous_database="shop__pgproof_previous_9",
     )
     assert left_over(made) == names
+
+
+def refusing(error: PgproofError) -> Callable[[int], str]:
+    def settle(restore_id: int) -> str:
+        raise error
+
+    return settle
+
+
+GONE = ServerUnreachable("no answer", hint="Start it.")
+
+
+@pytest.fixture
+def undoing(catalog: MemoryCatalog, restore: Restore) -> Restore:
+    """An undo whose process died; the window ends later."""
+    begun = replace(
+        restore,
+        status=RestoreStatus.UNDOING,
+        step=RestoreStep.UNDO,
+        live_oid=10,
+        shadow_oid=11,
+        completed_at=NOW,
+        undo_until=NOW + timedelta(hours=24),
+    )
+    catalog.save_restore(begun)
+    return begun
+
+
+def test_an_undo_that_is_given_up_can_be_asked_for_again(catalog: MemoryCatalog, undoing: Restore) -> None:
+    done = abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann")
+    assert (done.status, done.step, done.completed_at) == (RestoreStatus.COMPLETED, RestoreStep.DONE, NOW)
+    assert "whether the undo happened is not known" in restore_text.abandoned(done)
+    (advice,) = restore_text.abandon_advice(done)
+    assert f"pgproof undo {undoing.id}" in advice
+    assert undoing.shadow_database in advice
+    server = MemoryServer(shop=11, **{str(undoing.previous_database): 10})
+    assert check_undoable(catalog, cast("PostgresServer", server), done, SHOP) == undoing.previous_database
+
+
+def test_an_undo_that_had_happened_is_not_done_twice_and_its_database_stays(
+    catalog: MemoryCatalog, undoing: Restore
+) -> None:
+    done = abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann")
+    server = MemoryServer(shop=10, **{undoing.shadow_database: 11})
+    with pytest.raises(Conflict, match="is undone already") as refused:
+        check_undoable(catalog, cast("PostgresServer", server), done, SHOP)
+    assert undoing.shadow_database in refused.value.hint
+    databases = DatabaseService(catalog, cast("PostgresServer", server), cast("PostgresTools", None), None)
+    catalog.add_database("shop", SHOP.connection)
+    later = NOW + timedelta(hours=25)
+    (kept,) = find_kept(catalog, later)
+    drop_kept(catalog, cast("PostgresServer", server), databases, kept, later)
+    assert server.databases == {"shop": 10, undoing.shadow_database: 11}
+
+
+def test_an_error_of_a_later_undo_is_told_and_not_what_was_given_up(catalog: MemoryCatalog, undoing: Restore) -> None:
+    done = abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann")
+    own = SwapFailed("somebody is connected", hint="Try again.")
+    ending = after_undo(done, own)
+    assert ending
+    assert ending.error is own
+
+
+@pytest.mark.parametrize(
+    ("mode", "step", "known", "hint"),
+    [
+        (RestoreMode.SWAP, RestoreStep.SWAP, "whether it happened is not known", "{shadow}.*{previous}.*RENAME"),
+        (RestoreMode.SWAP, RestoreStep.LOAD, "had not been touched", "pgproof list --restores"),
+        (RestoreMode.IN_PLACE, RestoreStep.REPLACE, "whether it happened is not known", "No safety backup"),
+        (RestoreMode.IN_PLACE, RestoreStep.ANALYZE, "it had replaced the contents", "No safety backup"),
+    ],
+)
+def test_an_undo_of_what_was_given_up_says_what_is_known_and_how_to_look(
+    catalog: MemoryCatalog, restore: Restore, mode: RestoreMode, step: RestoreStep, known: str, hint: str
+) -> None:
+    catalog.save_restore(replace(restore, options=RestoreOptions(mode=mode), step=step, live_oid=10, shadow_oid=11))
+    done = abandon(catalog, FakeClock(), refusing(GONE), restore.id, by="cli:ann")
+    with pytest.raises(Conflict, match=f"restore {restore.id} was given up: .*{known}") as refused:
+        check_undoable(catalog, cast("PostgresServer", MemoryServer()), done, SHOP)
+    assert re.search(
+        hint.format(shadow=restore.shadow_database, previous=restore.previous_database), refused.value.hint
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CatalogUnreachable("the catalog does not answer", hint="Wait."),
+        ConfigurationError("the key does not open the password", hint="Give the right one."),
+    ],
+)
+def test_what_says_nothing_about_the_server_gives_nothing_up(
+    catalog: MemoryCatalog, restore: Restore, error: PgproofError
+) -> None:
+    with pytest.raises(type(error)) as raised:
+        abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann")
+    assert raised.value is error
+    assert catalog.get_restore(restore.id) == restore
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (AuthenticationFailed("no", hint="Check it."), "pgproof database update shop URL"),
+        (PrivilegeMissing("no", hint="Grant it."), "Grant it."),
+        (
+            ServerUnreachable("too many clients", hint="Check that it runs.", facts={ANSWERED: True}),
+            "takes sessions again",
+        ),
+    ],
+)
+def test_a_server_that_answers_is_not_gone(
+    catalog: MemoryCatalog, restore: Restore, error: PgproofError, hint: str
+) -> None:
+    with pytest.raises(type(error), match="not given up, since its server answers") as raised:
+        abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann")
+    assert hint in raised.value.hint
+    assert catalog.get_restore(restore.id) == restore
+
+
+@pytest.mark.parametrize(
+    "error",
+    [GONE, DatabaseMissing("it was dropped", hint="Look."), NotFound("it is registered no more", hint="Add it.")],
+)
+def test_what_nobody_can_be_asked_any_more_is_given_up(
+    catalog: MemoryCatalog, restore: Restore, error: PgproofError
+) -> None:
+    done = abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann")
+    assert done.status is RestoreStatus.FAILED
+    assert error.detail in str(done.error_message)

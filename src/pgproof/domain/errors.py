@@ -46,6 +46,9 @@ HTTP statuses and exit codes are tables at the edges, not properties of the erro
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+# Among the facts of `ServerUnreachable`: there is a server, but it takes no sessions now.
+ANSWERED = "answered"
+
 
 class PgproofError(Exception):
     """The root of the tree.

@@ -3,10 +3,21 @@
 As long as it is unfinished it keeps its database from being restored again, and its backups from every cleanup.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pgproof.domain.errors import Conflict, PgproofError, WorkerLost
+from pgproof.domain.errors import (
+    ANSWERED,
+    AuthenticationFailed,
+    Conflict,
+    DatabaseMissing,
+    NotFound,
+    PgproofError,
+    PostgresError,
+    ServerUnreachable,
+    WorkerLost,
+)
 from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
 from pgproof.domain.wording import in_quotes, listed
 from pgproof.services.describing import described
@@ -39,44 +50,44 @@ def check_abandonable(catalog: Catalog, restore_id: int) -> Restore:
 
 
 def abandon(catalog: Catalog, clock: Clock, settle: Callable[[int], str], restore_id: int, *, by: str) -> Restore:
-    """Settle a restore that was left behind, or record that it failed if that cannot be done; the restore then.
+    """Settle a restore that was left behind, or give it up if its server is gone; the restore then.
 
-    `settle` asks its server once more, and raises `PgproofError` if that does not answer. Raises as
-    `check_abandonable` does. Nothing is removed from any server.
+    What is given up has failed; an undo leaves its restore completed, to be undone should the server come back. Nothing
+    is removed from any server. `settle` asks that once more. Raises as it and `check_abandonable` do if the server
+    answers, or if the catalog does not.
     """
-    check_abandonable(catalog, restore_id)
+    restore = check_abandonable(catalog, restore_id)
     try:
         settle(restore_id)
-    except Conflict:
-        raise
-    except PgproofError as error:
+    except (ServerUnreachable, DatabaseMissing, NotFound) as error:
+        if error.facts.get(ANSWERED):
+            raise _answers(restore, error) from error
         return _give_up(catalog, clock, restore_id, by, error)
+    except PostgresError as error:
+        raise _answers(restore, error) from error
     return catalog.get_restore(restore_id)
 
 
 def left_over(restore: Restore) -> Sequence[str]:
-    """The databases beside the live one that its server may still hold."""
-    if restore.options.mode is not RestoreMode.SWAP:
-        return [restore.dbname] if restore.options.mode is RestoreMode.NEW_DATABASE else []
-    return [restore.shadow_database, *([restore.previous_database] if restore.previous_database else [])]
+    """The databases beside the live one that its server may still hold, and that nobody will drop."""
+    shadow, previous = restore.shadow_database, restore.previous_database
+    if restore.status is RestoreStatus.UNDOING:
+        return [shadow]
+    match restore.options.mode:
+        case RestoreMode.IN_PLACE:
+            return []
+        case RestoreMode.NEW_DATABASE:
+            return [restore.dbname, shadow]
+    return [shadow, *([previous] if previous else [])]
 
 
-def _give_up(catalog: Catalog, clock: Clock, restore_id: int, by: str, why: PgproofError) -> Restore:
-    now = clock.now()
-    with catalog.own(Lock.RESTORE, restore_id):
-        restore = catalog.get_restore(restore_id)
-        if restore.status not in _UNFINISHED:
-            return restore  # somebody was quicker
-        given_up = WorkerLost(
-            f"given up, since {why.detail}: {_what_is_known(restore)}", hint=_advice(restore), facts={GIVEN_UP: True}
-        )
-        failed = replace(restore, status=RestoreStatus.FAILED, completed_at=now, **described(given_up))
-        catalog.append_log(Lock.RESTORE, restore_id, [f"{by} gave it up: {given_up.detail}"], now)
-        catalog.save_restore(failed, expected=restore.status)
-    return failed
+def was_given_up(restore: Restore) -> bool:
+    """Whether its end, or that of its undo, was recorded without knowing it."""
+    return bool(restore.error_details.get(GIVEN_UP))
 
 
-def _what_is_known(restore: Restore) -> str:
+def what_is_known(restore: Restore) -> str:
+    """How far a restore, or its undo, has come by its record alone."""
     if restore.status is RestoreStatus.UNDOING:
         return "whether the undo happened is not known"
     if restore.step in (RestoreStep.REPLACE, RestoreStep.SWAP):
@@ -86,9 +97,62 @@ def _what_is_known(restore: Restore) -> str:
     return "the live database had not been touched"
 
 
+def how_to_look(restore: Restore) -> str:
+    """How a person finds out on the server whether a swap that was given up had happened."""
+    live, shadow = in_quotes(restore.dbname), in_quotes(restore.shadow_database)
+    begin = f"See what its server has: psql --list. With {shadow} beside {live} it had not happened"
+    if restore.previous_database is None:
+        return f"{begin}, without it it had."
+    previous = in_quotes(restore.previous_database)
+    return (
+        f"{begin}. With {previous} beside {live} it had: that is what was there before. To have it back, rename both "
+        "by hand (ALTER DATABASE ... RENAME TO ...)."
+    )
+
+
+def _answers(restore: Restore, error: PgproofError) -> PgproofError:
+    hint = error.hint
+    if error.facts.get(ANSWERED):
+        hint = "See to it that it takes sessions again; what it says tells why."
+    if isinstance(error, AuthenticationFailed):
+        hint = (
+            "Give pgproof a role and a password that it takes: "
+            f"pgproof database update {shlex.quote(restore.database)} URL, or BACKUP_POSTGRES_USER and "
+            "BACKUP_POSTGRES_PASSWORD if the settings name it."
+        )
+    return type(error)(
+        f"restore {restore.id} is not given up, since its server answers: {error.detail}",
+        hint=f"{hint} Then the restore is settled by itself.",
+        facts=error.facts,
+    )
+
+
+def _give_up(catalog: Catalog, clock: Clock, restore_id: int, by: str, why: PgproofError) -> Restore:
+    now = clock.now()
+    with catalog.own(Lock.RESTORE, restore_id):
+        restore = catalog.get_restore(restore_id)
+        if restore.status not in _UNFINISHED:
+            return restore  # somebody was quicker
+        given_up = WorkerLost(
+            f"given up, since {why.detail}: {what_is_known(restore)}", hint=_advice(restore), facts={GIVEN_UP: True}
+        )
+        ended = replace(restore, **described(given_up))
+        if restore.status is RestoreStatus.UNDOING:
+            # Not failed: if the undo had not happened, it can be asked for again. Which it was, the OIDs tell then.
+            ended = replace(ended, status=RestoreStatus.COMPLETED, step=RestoreStep.DONE)
+        else:
+            ended = replace(ended, status=RestoreStatus.FAILED, completed_at=now)
+        catalog.append_log(Lock.RESTORE, restore_id, [f"{by} gave it up: {given_up.detail}"], now)
+        catalog.save_restore(ended, expected=restore.status)
+    return ended
+
+
 def _advice(restore: Restore) -> str:
     names = left_over(restore)
     if not names:
         return "If that server comes back, look what the database holds."
     quoted = listed([in_quotes(name) for name in names])
-    return f"If that server comes back, look whether it has {quoted}: pgproof does not drop that any more."
+    look = f"look whether it has {quoted}: pgproof does not drop that any more."
+    if restore.status is RestoreStatus.UNDOING:
+        return f"If that server comes back: pgproof undo {restore.id}. If that says that it is undone already, {look}"
+    return f"If that server comes back, {look}"

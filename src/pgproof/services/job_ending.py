@@ -9,7 +9,7 @@ from pgproof.domain.backup import USABLE, Backup, BackupStatus
 from pgproof.domain.errors import Cancelled, Conflict, PgproofError, WorkerLost
 from pgproof.domain.job import Job, JobStatus, RetryRules
 from pgproof.domain.restore import Restore, RestoreStatus
-from pgproof.services.abandoning import GIVEN_UP
+from pgproof.services.abandoning import was_given_up
 from pgproof.services.describing import described
 
 LOST = WorkerLost("the worker that did the job died", hint="Start it again.")
@@ -86,12 +86,14 @@ def after_undo(restore: Restore, error: BaseException) -> Ending | None:
             return None
         case RestoreStatus.UNDONE:
             return succeeded()
-    return Ending(JobStatus.FAILED, _as_recorded(restore) or error)
+    # An earlier undo may have been given up, and this one have an error of its own.
+    recorded = _as_recorded(restore) if isinstance(error, WorkerLost) else None
+    return Ending(JobStatus.FAILED, recorded or error)
 
 
 def _as_recorded(restore: Restore) -> WorkerLost | None:
     """Why a restore that was given up has failed: its job must not claim to know more than its record."""
-    if not restore.error_details.get(GIVEN_UP):
+    if not was_given_up(restore):
         return None
     return WorkerLost(restore.error_message or "", hint=str(restore.error_details.get("hint", "")))
 

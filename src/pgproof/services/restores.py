@@ -85,6 +85,7 @@ class RestoreService:
             restore = catalog.get_restore(restore_id)
             previous = check_undoable(catalog, self._world.server, restore, database)
             log.step(RestoreStep.UNDO)
+            restore = replace(restore, error_message=None, error_details={})  # of an undo that was given up
             undoing = replace(restore, status=RestoreStatus.UNDOING, step=RestoreStep.UNDO)
             catalog.save_restore(undoing)
             try:

@@ -2,8 +2,9 @@
 
 from pgproof.domain.database import Database
 from pgproof.domain.errors import Conflict, DatabaseMissing
-from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus
+from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
 from pgproof.domain.wording import in_quotes
+from pgproof.services.abandoning import how_to_look, was_given_up, what_is_known
 from pgproof.services.ports import Catalog, PostgresServer
 from pgproof.services.restoring.obstacles import check_undo
 
@@ -30,6 +31,12 @@ def check_undoable(catalog: Catalog, server: PostgresServer, restore: Restore, d
             hint=f"Undo that one first: pgproof undo {max(later)}",
         )
     there = server.list_databases(server.maintenance(database.connection))
+    if restore.live_oid is not None and there.get(restore.dbname) == restore.live_oid:
+        raise Conflict(
+            f"restore {restore.id} is undone already: {in_quotes(restore.dbname)} is what was there before it",
+            hint=f"What it had brought may be left as {in_quotes(restore.shadow_database)}; drop it by hand if nobody "
+            f"needs it. To have the backup's state again: pgproof restore {restore.backup_id}",
+        )
     if there.get(restore.previous_database) != restore.live_oid:
         raise DatabaseMissing(
             f"the previous database {in_quotes(restore.previous_database)} is gone from {database.connection.address}",
@@ -47,6 +54,8 @@ def _check_status(restore: Restore) -> None:
                 f"restore {restore.id} is {word}",
                 hint=f"Wait until that has ended. See how far it is: pgproof log {restore.id} --restore",
             )
+        case RestoreStatus.FAILED if was_given_up(restore):
+            raise Conflict(f"restore {restore.id} was given up: {what_is_known(restore)}", hint=_by_hand(restore))
         case RestoreStatus.FAILED:
             raise Conflict(f"restore {restore.id} failed and has replaced nothing", hint=_UNDOABLE)
         case RestoreStatus.UNDONE:
@@ -54,6 +63,12 @@ def _check_status(restore: Restore) -> None:
                 f"restore {restore.id} is undone already",
                 hint=f"To have the backup's state again: pgproof restore {restore.backup_id}",
             )
+
+
+def _by_hand(restore: Restore) -> str:
+    if restore.options.mode is not RestoreMode.SWAP:
+        return _instead(restore)
+    return how_to_look(restore) if restore.step is RestoreStep.SWAP else _UNDOABLE
 
 
 def _why_none_is_kept(restore: Restore) -> str:

@@ -15,6 +15,7 @@ from pgproof.adapters.libpq import own_defaults
 from pgproof.adapters.postgres.commands import conninfo
 from pgproof.domain.database import CONNECTION_OPTIONS, ConnectionInfo, ServerVersion
 from pgproof.domain.errors import (
+    ANSWERED,
     AuthenticationFailed,
     DatabaseMissing,
     DumpFailed,
@@ -41,6 +42,7 @@ class Session(psycopg.Connection[tuple[Any, ...]]):
 
 _CONNECT_SECONDS = "15"
 _CANCEL_POLL_SECONDS = 0.1
+_SERVERS_OWN_WORD = "FATAL"  # libpq's own messages have no such word
 # A limit that an administrator set for applications must not end a dump; the versions that know each.
 _LIMITS = {
     "statement_timeout": 0,
@@ -234,6 +236,7 @@ def _connection_error(text: str, connection: ConnectionInfo) -> PgproofError:
     return ServerUnreachable(
         f"unable to reach server {connection.address}: {text}",
         hint="Check that it runs, that host and port are right, and that no firewall stands in between.",
+        facts={ANSWERED: True} if _SERVERS_OWN_WORD in text else None,
     )
 
 

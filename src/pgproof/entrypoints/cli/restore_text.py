@@ -8,7 +8,7 @@ from pgproof.domain.manifest import Manifest
 from pgproof.domain.restore import FAILED_LOAD, Restore, RestoreMode, RestoreOptions, RestoreStatus
 from pgproof.domain.wording import in_quotes, listed
 from pgproof.entrypoints.cli import text
-from pgproof.services.abandoning import left_over
+from pgproof.services.abandoning import left_over, was_given_up
 from pgproof.services.forecast import Forecast, UndoForecast, come_back_empty
 
 _COMPARED = {
@@ -89,20 +89,27 @@ def undone(done: Restore, forecast: UndoForecast) -> str:
 def abandon_intent(found: Restore) -> str:
     """What giving up on a restore means, in one sentence."""
     what = "the undo of restore" if found.status is RestoreStatus.UNDOING else "restore"
-    return f"{what} {found.id} of {in_quotes(found.database)} is to be recorded as failed, without asking its server"
+    return f"{what} {found.id} of {in_quotes(found.database)} is to be given up, should its server still not answer"
 
 
 def abandon_details(found: Restore) -> Sequence[str]:
     """What nobody will look after any more."""
     return [
         "A restore is settled by itself as soon as its server answers: give up only on a server that is gone for good.",
+        *(
+            [f"If it comes back and the undo had not happened, pgproof undo {found.id} does it."]
+            if found.status is RestoreStatus.UNDOING
+            else []
+        ),
         *(f"If it comes back, {in_quotes(name)} may be there; it is never dropped." for name in left_over(found)),
     ]
 
 
 def abandoned(done: Restore) -> str:
     """What giving up has come to: it may have been settled after all."""
-    if done.status is RestoreStatus.FAILED:
+    if was_given_up(done) and done.status is RestoreStatus.COMPLETED:
+        return f"the undo of restore {done.id} is recorded as failed: {done.error_message}"
+    if was_given_up(done):
         return f"restore {done.id} is recorded as failed: {done.error_message}"
     return f"its server answered, so restore {done.id} is settled: it is {done.status.value}"
 
