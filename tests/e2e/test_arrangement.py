@@ -119,6 +119,19 @@ def test_an_export_of_an_earlier_pgproof_is_read_and_a_broken_one_refused(pgproo
         pgproof.fails(2, "catalog", "rebuild", "--databases", str(export))
 
 
+def test_an_export_with_an_option_that_no_url_may_have_is_refused(pgproof: CommandLine, tmp_path: Path) -> None:
+    export = tmp_path / "catalog.json"
+    connection = {"dbname": "shop", "host": "db", "port": 5432, "user": "app", "options": {"options": "-c role=x"}}
+    export.write_text(
+        json.dumps(
+            {"product": "pgproof", "format_version": 1, "databases": [{"name": "shop", "connection": connection}]}
+        )
+    )
+    refused = pgproof.fails(2, "catalog", "rebuild", "--databases", str(export))
+    assert 'options of "shop" that cannot be passed on: options' in refused.error["detail"]
+    assert done(pgproof, "database", "list")["databases"] == []
+
+
 def test_an_export_is_in_the_audit_trail(pgproof: CommandLine, server18: Server) -> None:
     done(pgproof, "catalog", "export")
     catalog = parse_url(pgproof.environ["BACKUP_CATALOG_URL"])

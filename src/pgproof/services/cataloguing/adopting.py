@@ -13,10 +13,11 @@ from typing import Any
 from pgproof.domain.access import Role
 from pgproof.domain.alert import AlertKind
 from pgproof.domain.alert_rule import AlertRule
-from pgproof.domain.database import DEFAULT_GROUP, ConnectionInfo, check_name
+from pgproof.domain.database import CONNECTION_OPTIONS, DEFAULT_GROUP, ConnectionInfo, check_name
 from pgproof.domain.errors import InvalidInput, PgproofError
 from pgproof.domain.job import check_group
 from pgproof.domain.schedule import NewSchedule, Task
+from pgproof.domain.wording import in_quotes, plain
 from pgproof.services.alerts import AlertService
 from pgproof.services.cataloguing.exporting import FORMAT_VERSION
 from pgproof.services.ports import Catalog
@@ -62,7 +63,7 @@ def read_export(document: str) -> Exported:
         _check_kind(body["product"], body["format_version"])
         rules = body.get("rules", [])
         return Exported(
-            databases={check_name(item["name"]): _database(item) for item in body["databases"]},
+            databases={(name := check_name(item["name"])): _database(name, item) for item in body["databases"]},
             schedules=[_schedule(item) for item in body.get("schedules", []) if not item["from_settings"]],
             rules=[_rule(item) for item in rules],
             silent=frozenset(item["database"] for item in rules if item["urls"]),
@@ -96,9 +97,9 @@ class AdoptingService:
         rules = [rule for rule in exported.rules if rule.database not in ruled]
         there = {user.name.casefold() for user in self._users.list()}
         if not dry_run:
-            for name in registered:
-                found = exported.databases[name]
-                self._catalog.add_database(name, found.connection, group=found.group)
+            registered = [
+                name for name in registered if self._tried(partial(self._add, name, exported.databases[name]), problems)
+            ]
             schedules = [one for one in schedules if self._tried(partial(self._schedules.add, one, by=by), problems)]
             rules = [rule for rule in rules if self._tried(partial(self._alerts.set_rule, rule), problems)]
         return Adopted(
@@ -109,6 +110,9 @@ class AdoptingService:
             users={name: role for name, role in exported.users.items() if name.casefold() not in there},
             problems=problems,
         )
+
+    def _add(self, name: str, found: ExportedDatabase) -> None:
+        self._catalog.add_database(name, found.connection, group=found.group)
 
     @staticmethod
     def _tried(call: Callable[[], object], problems: list[str]) -> bool:
@@ -125,16 +129,32 @@ def _check_kind(product: object, version: object) -> None:
         raise ValueError(f"it is of {product}, version {version}")
 
 
-def _database(item: Mapping[str, Any]) -> ExportedDatabase:
+def _database(name: str, item: Mapping[str, Any]) -> ExportedDatabase:
     body = item["connection"]
+    _check_options(name, str(body["host"]), body["options"])
     connection = ConnectionInfo(
         dbname=str(body["dbname"]),
         host=str(body["host"]),
         port=int(body["port"]),
         user=str(body["user"]),
-        options={str(name): str(value) for name, value in body["options"].items()},
+        options={str(option): str(value) for option, value in body["options"].items()},
     )
     return ExportedDatabase(connection, check_group(str(item.get("group", DEFAULT_GROUP))))
+
+
+def _check_options(name: str, host: str, options: Mapping[str, Any]) -> None:
+    """An export is a file that somebody can write: it says no more of a database than its URL could."""
+    unknown = sorted(str(option) for option in options if option not in CONNECTION_OPTIONS)
+    if unknown:
+        raise InvalidInput(
+            f"the export has options of {in_quotes(name)} that cannot be passed on: {plain(', '.join(unknown))}",
+            hint="Remove them from it.",
+        )
+    if "service" in options and (host or "hostaddr" in options):
+        raise InvalidInput(
+            f"the export names a service and a host for {in_quotes(name)}",
+            hint="Leave the host empty there: the service says where its server is.",
+        )
 
 
 def _schedule(item: Mapping[str, Any]) -> NewSchedule:
