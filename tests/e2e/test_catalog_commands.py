@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import zstandard
 
+from pgproof.adapters.postgres.connect import parse_url
 from pgproof.adapters.postgres.dump_files import LocalDumpFiles
 from pgproof.adapters.streams import CompressedStreams
 from pgproof.bootstrap import App
@@ -334,6 +335,32 @@ class TestRebuild:
         assert pgproof("restore", "1", "--no-safety-backup", "--yes").status == 0
         assert pgproof.rows() == 1000
         assert json.loads(pgproof("backup", "--json").out)["id"] == 3
+
+    def test_backups_of_another_installation_are_told_with_what_becomes_of_them(self, pgproof: CommandLine) -> None:
+        assert pgproof("backup").status == 0
+        installation = json.loads(pgproof("catalog", "export").out)["installation"]
+        self.lose_the_catalog(pgproof)
+        assert pgproof("backup").status == 0
+        for words in (["--dry-run"], []):
+            (other,) = json.loads(pgproof("catalog", "rebuild", *words, "--json").out)["other_installations"]
+            assert (other["installation"], other["backups"]) == (installation, 1)
+            assert other["databases"] == [pgproof.database.dbname]
+            for part in ("After 7 days", "a copy of the storage", "BACKUP_RETENTION_DAYS=36500"):
+                assert part in other["warning"]
+        assert json.loads(pgproof("catalog", "rebuild", "--json").out)["other_installations"] == []
+
+    def test_a_person_is_warned_of_another_installation_and_not_of_this_one(self, pgproof: CommandLine) -> None:
+        pgproof("backup")
+        catalog = parse_url(pgproof.environ["BACKUP_CATALOG_URL"])
+        pgproof.server.sql(catalog, "TRUNCATE pgproof.backup_jobs CASCADE")
+        ours = pgproof("catalog", "rebuild")
+        assert "1 backup were added" in ours.out
+        assert "WARNING" not in ours.out
+        self.lose_the_catalog(pgproof)
+        assert "WARNING: 1 backup (" in pgproof("catalog", "rebuild", "--dry-run").out
+        manifest = next(pgproof.storage.rglob("manifest.json"))
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "installation": None}))
+        assert "by an installation that the manifests do not name." in pgproof("catalog", "rebuild").out
 
     def test_a_rebuild_is_in_the_audit_trail_and_a_dry_run_is_not(self, pgproof: CommandLine) -> None:
         assert pgproof("catalog", "rebuild", "--dry-run").status == 0

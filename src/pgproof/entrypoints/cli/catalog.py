@@ -74,9 +74,15 @@ def rebuild(
             notes.update(schedules=len(adopted.schedules), rules=len(adopted.rules))
         done = application.rebuilding.rebuild(dry_run=dry_run)
         notes["rebuilt"] = [one.backup.id for one in done.rebuilt]
+        notes["other_installations"] = [one.installation for one in done.others]
     left = [name for name in done.databases if name not in registered]
-    document = {**_rebuilt_document(done, registered, left), **rebuild_text.adopted_document(adopted)}
+    document = {
+        **_rebuilt_document(done, registered, left),
+        "other_installations": rebuild_text.others_document(done),
+        **rebuild_text.adopted_document(adopted),
+    }
     lines = [_rebuilt_text(done, registered, left), *rebuild_text.adopted_lines(adopted, dry_run=dry_run)]
+    lines += [f"WARNING: {rebuild_text.warning(one)}" for one in done.others]
     session.show(document, "\n".join(lines), as_json=as_json)
 
 

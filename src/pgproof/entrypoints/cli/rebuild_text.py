@@ -1,10 +1,40 @@
-"""What is told of the databases, schedules, rules and users of an export."""
+"""What a rebuild tells of the databases, schedules, rules and users of an export, and of other installations."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pgproof.domain.wording import listed
 from pgproof.entrypoints.cli import text
 from pgproof.services.cataloguing.adopting import Adopted
+from pgproof.services.cataloguing.rebuilding import HELD_FOR, OtherInstallation, Rebuilding
+
+
+def others_document(done: Rebuilding) -> Sequence[Mapping[str, Any]]:
+    """What a machine is told of the installations that took the backups."""
+    return [
+        {
+            "installation": one.installation,
+            "backups": one.backups,
+            "databases": list(one.databases),
+            "warning": warning(one),
+        }
+        for one in done.others
+    ]
+
+
+def warning(other: OtherInstallation) -> str:
+    """What becomes of the backups that another installation took, and what to do if that is still at work."""
+    one = other.backups == 1
+    names = listed([text.plain(name) for name in other.databases])
+    whose = "by an installation that the manifests do not name" if other.installation is None else "by another one"
+    named = "" if other.installation is None else f", {text.plain(other.installation)}"
+    return (
+        f"{text.count(other.backups, 'backup')} ({names}) {'was' if one else 'were'} not taken by this installation, "
+        f"but {whose}{named}. After {HELD_FOR.days} days the cleanup of this one removes from the storage what its own "
+        "rules do not keep, and does not know what the other one holds. If that is gone, all is well. If it is still "
+        "at work: let this one use a copy of the storage (BACKUP_DIR or BACKUP_STORAGE_URL), or at least keep "
+        "everything (BACKUP_RETENTION_DAYS=36500; `pgproof hold` for single backups)"
+    )
 
 
 def adopted_document(adopted: Adopted | None) -> Mapping[str, Any]:

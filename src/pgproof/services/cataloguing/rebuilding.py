@@ -18,15 +18,31 @@ _ALL = 10_000_000
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A backup that came back, or in a dry run would come back; `found_as` is the number in its manifest."""
+    """A backup that came back, or in a dry run would come back.
+
+    `found_as` is the number in its manifest, `taken_by` the installation; old manifests name none.
+    """
 
     backup: Backup
     found_as: int
+    taken_by: str | None
 
     @property
     def renumbered(self) -> bool:
         """Whether its number was taken."""
         return self.backup.id != self.found_as
+
+
+@dataclass(frozen=True)
+class OtherInstallation:
+    """One that took `backups` of those that came back, as their manifests tell; ``None`` where they name none.
+
+    If it is still at work it relies on them, and what it holds is in no manifest.
+    """
+
+    installation: str | None
+    backups: int
+    databases: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,7 @@ class Rebuilding:
     unreadable: Sequence[Unreadable]
     unfinished: Sequence[str]
     databases: Sequence[str]
+    others: Sequence[OtherInstallation]
     dry_run: bool
 
 
@@ -74,7 +91,8 @@ class RebuildService:
                 manifest = self._manifest(found)
                 backup = self._as_backup(found, manifest)
                 taken = {one.backup.id for one in rebuilt}
-                rebuilt.append(Rebuilt(self._add(backup, taken, dry_run=dry_run), manifest.backup_id))
+                added = self._add(backup, taken, dry_run=dry_run)
+                rebuilt.append(Rebuilt(added, manifest.backup_id, manifest.installation))
             except (IntegrityError, ObjectMissing, StorageError, Conflict) as error:
                 unreadable.append(Unreadable(found.folder, error.detail, error.hint))
         registered = {database.name for database in self._catalog.list_databases()}
@@ -85,6 +103,7 @@ class RebuildService:
             unreadable=unreadable,
             unfinished=[found.folder for found in stored if not found.has_manifest and found.folder not in known],
             databases=sorted(present - registered),
+            others=_others(rebuilt, self._catalog.installation()),
             dry_run=dry_run,
         )
 
@@ -141,6 +160,17 @@ class RebuildService:
         highest = max([0, *taken, *(one.id for one in self._every_backup())])
         used = taken | {one.id for one in self._every_backup()}
         return replace(backup, id=highest + 1) if backup.id in used else backup
+
+
+def _others(rebuilt: Sequence[Rebuilt], ours: str) -> Sequence[OtherInstallation]:
+    theirs: dict[str | None, list[Backup]] = {}
+    for one in rebuilt:
+        if one.taken_by != ours:
+            theirs.setdefault(one.taken_by, []).append(one.backup)
+    return [
+        OtherInstallation(name, len(backups), sorted({backup.database for backup in backups}))
+        for name, backups in sorted(theirs.items(), key=lambda found: found[0] or "")
+    ]
 
 
 def _seconds(begin: datetime, end: datetime) -> int:
