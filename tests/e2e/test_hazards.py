@@ -93,12 +93,13 @@ class TestBackup:
     ) -> None:
         catalog = app.catalog
 
-        def save_backup(backup: Backup, *, expected: BackupStatus) -> None:
-            catalog.save_backup(backup, expected=expected)
-            if backup.status is BackupStatus.COMPLETED:
+        def change_backup(backup_id: int, change: Callable[[Backup], Backup]) -> Backup:
+            changed = catalog.change_backup(backup_id, change)
+            if changed.status is BackupStatus.COMPLETED:
                 raise KeyboardInterrupt
+            return changed
 
-        app.backups._catalog = Delegate(catalog, save_backup=save_backup)
+        app.backups._catalog = Delegate(catalog, change_backup=change_backup)
         wanted = app.backups.request(protected, BackupOptions(), BackupTrigger.MANUAL_CLI)
         with pytest.raises(KeyboardInterrupt):
             app.backups.take(wanted.id, Recorder())
@@ -109,12 +110,13 @@ class TestBackup:
     def test_a_commit_whose_answer_is_lost_counts(self, app: App, protected: Database) -> None:
         catalog, lost = app.catalog, [CatalogUnreachable("gone")]
 
-        def save_backup(backup: Backup, *, expected: BackupStatus) -> None:
-            catalog.save_backup(backup, expected=expected)
-            if backup.status is BackupStatus.COMPLETED and lost:
+        def change_backup(backup_id: int, change: Callable[[Backup], Backup]) -> Backup:
+            changed = catalog.change_backup(backup_id, change)
+            if changed.status is BackupStatus.COMPLETED and lost:
                 raise lost.pop()
+            return changed
 
-        app.backups._catalog = Delegate(catalog, save_backup=save_backup)
+        app.backups._catalog = Delegate(catalog, change_backup=change_backup)
         wanted = app.backups.request(protected, BackupOptions(), BackupTrigger.MANUAL_CLI)
         taken = app.backups.take(wanted.id, Recorder())
         assert lost == []
@@ -126,12 +128,10 @@ class TestBackup:
     ) -> None:
         catalog = app.catalog
 
-        def save_backup(backup: Backup, *, expected: BackupStatus) -> None:
-            if expected is BackupStatus.RUNNING:
-                raise CatalogUnreachable("gone")
-            catalog.save_backup(backup, expected=expected)
+        def change_backup(backup_id: int, change: Callable[[Backup], Backup]) -> Backup:
+            raise CatalogUnreachable("gone")
 
-        app.backups._catalog = Delegate(catalog, save_backup=save_backup)
+        app.backups._catalog = Delegate(catalog, change_backup=change_backup)
         app.backups._patiently = impatient
         wanted = app.backups.request(protected, BackupOptions(), BackupTrigger.MANUAL_CLI)
         with pytest.raises(CatalogUnreachable):

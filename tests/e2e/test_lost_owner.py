@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pgproof.bootstrap import App
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database
-from pgproof.domain.errors import ObjectMissing, PostgresError, WorkerLost
+from pgproof.domain.errors import CatalogUnreachable, Conflict, ObjectMissing, PostgresError, WorkerLost
 from pgproof.domain.restore import RestoreMode, RestoreOptions, RestoreStatus
 from pgproof.services.ports import BackupFilter
 from tests.e2e.conftest import Recorder
@@ -145,3 +147,113 @@ def test_a_backup_that_nobody_else_has_touched_goes_on(
     taken = back_up(app, shop, CutOff("globals", server18, catalog_place, None))
     assert taken.status is BackupStatus.COMPLETED
     assert app.backups.verify(taken.id, Recorder()).backup.usable
+
+
+class Before:
+    """A port that lets something happen before, or after, a call for which `matters` holds; once."""
+
+    def __init__(
+        self,
+        port: object,
+        name: str,
+        matters: Callable[[tuple[Any, ...]], bool],
+        *,
+        before: Callable[[], object] = lambda: None,
+        after: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._port, self._name, self._matters = port, name, matters
+        self._before, self._after = before, after
+        self.happened = False
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._port, name)
+        return partial(self._call, call) if name == self._name else call
+
+    def _call(self, call: Callable[..., Any], *arguments: Any, **names: Any) -> Any:
+        acts = not self.happened and self._matters(arguments)
+        self.happened = self.happened or acts
+        if acts:
+            self._before()
+        result = call(*arguments, **names)
+        if acts:
+            self._after()
+        return result
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    def act() -> None:
+        raise error
+
+    return act
+
+
+@pytest.fixture
+def cut_off(server18: Server, catalog_place: ConnectionInfo, open_another: Callable[[], App]) -> Callable[[], object]:
+    """All sessions with the catalog end, and another process comes before ours has its own again."""
+
+    def act() -> None:
+        sessions = f"SELECT pid FROM pg_stat_activity WHERE datname = '{catalog_place.dbname}'"
+        server18.sql(server18.connection, f"SELECT pg_terminate_backend(pid, 5000) FROM ({sessions}) s")
+        assert len(open_another().settled) == 1
+
+    return act
+
+
+def recording(app: App, **acts: Callable[[], object]) -> Before:
+    """The moment at which the end of a backup is recorded."""
+    port = Before(app.catalog, "change_backup", lambda _: True, **acts)
+    vars(app.backups)["_catalog"] = port
+    return port
+
+
+def only_backup(app: App) -> Backup:
+    (row,) = app.catalog.list_backups(BackupFilter())
+    return row
+
+
+def test_a_backup_that_recovery_has_found_whole_is_what_its_own_process_returns(
+    app: App, shop: Database, cut_off: Callable[[], object]
+) -> None:
+    port = recording(app, before=cut_off)
+    taken = back_up(app, shop, Recorder())
+    assert port.happened
+    assert taken == only_backup(app)
+    assert app.backups.verify(taken.id, Recorder()).backup.usable
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), PostgresError("unexpected")])
+def test_what_is_recorded_as_completed_stays_whatever_happens_then(
+    app: App, shop: Database, error: BaseException
+) -> None:
+    recording(app, after=raising(error))
+    with pytest.raises(type(error)):
+        back_up(app, shop, Recorder())
+    taken = only_backup(app)
+    assert taken.status is BackupStatus.COMPLETED
+    assert app.backups.verify(taken.id, Recorder()).backup.usable
+
+
+def test_a_lost_answer_to_the_last_commit_costs_nothing_even_if_somebody_holds_the_backup_meanwhile(
+    app: App, shop: Database
+) -> None:
+    def held_and_lost() -> None:
+        app.catalog.change_backup(only_backup(app).id, lambda one: replace(one, held=True))
+        raise CatalogUnreachable("the answer was lost")
+
+    recording(app, after=held_and_lost)
+    taken = back_up(app, shop, Recorder())
+    assert taken.held
+    assert app.backups.verify(taken.id, Recorder()).backup.usable
+
+
+@pytest.mark.parametrize("name", ["RESTORE.md", "SHA256SUMS", "manifest.json"])
+def test_who_is_cut_off_while_the_last_texts_are_stored_leaves_nothing_that_looks_whole(
+    app: App, shop: Database, cut_off: Callable[[], object], tmp_path: Path, name: str
+) -> None:
+    port = Before(app.storage, "put", lambda arguments: arguments[0].endswith(f"/{name}"), before=cut_off)
+    vars(app.backups)["_storage"] = port
+    with pytest.raises((WorkerLost, Conflict)):
+        back_up(app, shop, Recorder())
+    assert port.happened
+    assert only_backup(app).status is BackupStatus.FAILED
+    assert [path for path in (tmp_path / "backups").rglob("*") if path.is_file()] == []

@@ -127,7 +127,7 @@ def test_an_empty_folder_is_ours_and_the_mark_goes_again() -> None:
     claim = Claim(storage, FOLDER, OURS)
     claim.make()
     assert marks(storage) == [OURS]
-    claim.release()
+    claim.release(pytest.fail)
     assert storage.objects == {}
 
 
@@ -173,8 +173,7 @@ def test_theirs_stays_if_they_come_while_we_die(calls: int) -> None:
     assert objects == theirs
 
 
-@pytest.mark.parametrize("with_mark", [True, False])
-@pytest.mark.parametrize("with_manifest", [True, False])
+@pytest.mark.parametrize(("with_mark", "with_manifest"), [(True, True), (True, False), (False, False)])
 def test_however_often_the_removal_dies_it_comes_to_its_end(*, with_mark: bool, with_manifest: bool) -> None:
     objects = {f"{FOLDER}/{name}": b"x" for name in ("a.dump", "globals.sql", "SHA256SUMS")}
     if with_manifest:
@@ -235,9 +234,29 @@ def test_who_wakes_up_beside_a_successor_takes_nothing_from_it() -> None:
         late.seal()
     successor.seal()
     storage.put(f"{FOLDER}/manifest.json", [manifest_of(OURS)])
-    successor.release()
+    successor.release(pytest.fail)
     before = dict(storage.objects)
     late.remove()
+    assert storage.objects == before
+
+
+def test_a_mark_that_stays_is_told() -> None:
+    storage = MemoryStorage()
+    claim = Claim(storage, FOLDER, OURS)
+    claim.make()
+    storage.denied = True
+    told: list[str] = []
+    claim.release(told.append)
+    assert len(told) == 1
+    assert FOLDER in told[0]
+
+
+def test_what_was_whole_once_and_is_damaged_stays() -> None:
+    storage = MemoryStorage()
+    storage.put(f"{FOLDER}/x.dump", [b"one bit of it is wrong"])
+    storage.put(f"{FOLDER}/manifest.json", [manifest_of(OURS)])
+    before = dict(storage.objects)
+    assert not remove_left(storage, FOLDER, OURS)
     assert storage.objects == before
 
 

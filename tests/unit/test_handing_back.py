@@ -1,6 +1,8 @@
 """A backup that is handed back waits again."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -21,21 +23,36 @@ def running(catalog: MemoryCatalog, storage: MemoryStorage) -> Backup:
         return backup
 
 
-def test_it_keeps_its_number_and_name() -> None:
+@pytest.mark.parametrize("seconds", [0, 1, 3600, -3600])
+def test_it_keeps_its_number_and_gets_another_folder(seconds: int) -> None:
     catalog = MemoryCatalog()
     backup = running(catalog, MemoryStorage())
-    back = hand_back(catalog, backup)
+    back = hand_back(catalog, backup, NOW + timedelta(seconds=seconds))
     stored = catalog.get_backup(backup.id)
     assert stored == back
-    assert (stored.status, stored.started_at, stored.filename) == (BackupStatus.PENDING, None, backup.filename)
+    assert (stored.status, stored.started_at, stored.created_at) == (BackupStatus.PENDING, None, backup.created_at)
+    assert stored.file_path == f"{stored.folder}/{stored.filename}"
+    assert stored.folder.rpartition("/")[2] == stored.filename.partition(".")[0]
+    assert stored.folder != backup.folder
+
+
+def test_no_attempt_has_the_folder_of_one_before_it() -> None:
+    catalog = MemoryCatalog()
+    backup = running(catalog, MemoryStorage())
+    folders = [backup.folder]
+    for _ in range(4):
+        back = hand_back(catalog, catalog.get_backup(backup.id), NOW)
+        folders.append(back.folder)
+        catalog.save_backup(replace(back, status=BackupStatus.RUNNING), expected=BackupStatus.PENDING)
+    assert len(set(folders)) == len(folders)
 
 
 def test_what_somebody_else_has_settled_is_not_handed_back() -> None:
     catalog = MemoryCatalog()
     backup = running(catalog, MemoryStorage())
-    hand_back(catalog, backup)
+    hand_back(catalog, backup, NOW)
     with pytest.raises(Conflict):
-        hand_back(catalog, backup)
+        hand_back(catalog, backup, NOW)
 
 
 @pytest.fixture

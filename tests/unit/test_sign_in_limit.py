@@ -51,6 +51,12 @@ def test_more_failures_never_shorten_the_wait(one: int, other: int) -> None:
     assert wait(EVERYWHERE, {PAIR: Failures(fewer, NOW)}, NOW) <= wait(EVERYWHERE, {PAIR: Failures(more, NOW)}, NOW)
 
 
+@given(st.integers(min_value=1, max_value=4))
+def test_a_free_attempt_is_free_also_if_another_was_counted_a_moment_later(failed: int) -> None:
+    counted = dict.fromkeys(EVERYWHERE, Failures(failed, NOW + timedelta(milliseconds=5)))
+    assert wait(EVERYWHERE, counted, NOW) == timedelta()
+
+
 @given(counts)
 def test_taking_back_an_attempt_leaves_others_as_they_were(counted: dict[Subject, Failures]) -> None:
     after = with_failure(EVERYWHERE, counted, NOW)

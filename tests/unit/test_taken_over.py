@@ -80,15 +80,15 @@ def test_who_was_taken_over_takes_nothing_from_its_successor(
     def taken_over() -> None:
         catalog.lost.add((Lock.BACKUP, backup.id))
         remove_left(storage, backup.folder, catalog.installation())
-        hand_back(catalog, catalog.get_backup(backup.id))
+        hand_back(catalog, catalog.get_backup(backup.id), NOW)
         running = replace(catalog.get_backup(backup.id), status=BackupStatus.RUNNING)
         catalog.save_backup(running, expected=BackupStatus.PENDING)
         claim = Claim.of(catalog, storage, running)
         claim.make()
-        storage.put(f"{backup.folder}/{backup.filename}", [b"half a good dump"])
+        storage.put(f"{running.folder}/{running.filename}", [b"half a good dump"])
         if finished:
             store_whole(catalog, storage, running)
-            claim.release()
+            claim.release(pytest.fail)
             catalog.save_backup(replace(running, status=BackupStatus.COMPLETED), expected=BackupStatus.RUNNING)
         stored.update(storage.objects)
         raise error

@@ -65,12 +65,15 @@ def subjects(name: str, address: str, *, known: bool) -> Mapping[Subject, Limit]
 
 
 def wait(limits: Mapping[Subject, Limit], counted: Mapping[Subject, Failures], now: datetime) -> timedelta:
-    """How long until an attempt is possible; zero if it is now."""
+    """How long until an attempt is possible; zero if it is now.
+
+    What was counted last may be a moment later than `now`: of two that begin together, one is counted first.
+    """
     waits = [
         min(until - now, limit.longest)  # a clock that was ahead must not lock anybody out for longer
         for subject, limit in limits.items()
-        if (found := counted.get(subject)) and (until := found.last_at + limit.wait(found)) > now
-        if not _forgotten(found, now)
+        if (found := counted.get(subject)) and (span := limit.wait(found))
+        if (until := found.last_at + span) > now and not _forgotten(found, now)
     ]
     return max(waits, default=timedelta())
 

@@ -24,7 +24,7 @@ from pgproof.services import contents
 from pgproof.services.claiming import Claim
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import delete_backup
-from pgproof.services.finishing import completed, ended, find_whole, record, record_failure
+from pgproof.services.finishing import completed, ended, find_whole, is_abandoned, record, record_failure
 from pgproof.services.handing_back import hand_back
 from pgproof.services.job_log import JobLog
 from pgproof.services.owning import backup_is_ours, check_backup_is_ours
@@ -178,12 +178,15 @@ class BackupService:
     def _hand_back(self, running: Backup, error: BaseException, log: JobLog, claim: Claim) -> None:
         log.log(f"failed, and will be taken again: {error}")
         try:
-            if isinstance(error, CatalogUnreachable):
-                raise error  # then it may be whole: recovery looks
-            ours = backup_is_ours(self._catalog, running.id)
-            claim.remove()
-            if ours:
-                hand_back(self._catalog, running)
+            if isinstance(error, CatalogUnreachable) or claim.sealed:
+                log.log(f"left for recovery in {running.folder}, where it may be whole")
+            elif backup_is_ours(self._catalog, running.id):
+                claim.remove()
+                hand_back(self._catalog, running, self._clock.now())
+            elif is_abandoned(self._catalog, running):
+                claim.remove()
+            else:
+                claim.release(log.log)
         except PgproofError as left:
             log.log(f"left for recovery in {running.folder}: {left}")
 

@@ -8,11 +8,12 @@ mark before he looks for others, so of two at least one sees the other.
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pgproof.domain.archive import MANIFEST
 from pgproof.domain.backup import Backup
-from pgproof.domain.errors import Conflict, ManifestInvalid, ObjectMissing
+from pgproof.domain.errors import Conflict, ManifestInvalid, ObjectMissing, StorageError
 from pgproof.domain.manifest import Manifest
 from pgproof.services.ports import Catalog, Storage
 from pgproof.services.removing import remove_objects
@@ -28,14 +29,17 @@ def mark_owner(name: str) -> str | None:
 
 @dataclass
 class Claim:
-    """The claim of one attempt to take a backup. `begun` is whether it may have stored anything."""
+    """The claim of one attempt to take a backup.
+
+    `begun` is whether it may have stored anything, `sealed` whether that may be a whole backup.
+    """
 
     storage: Storage
     folder: str
     installation: str
     attempt: str = field(default_factory=lambda: secrets.token_hex(_ATTEMPT_BYTES))
     begun: bool = False
-    _sealed: bool = False
+    sealed: bool = False
 
     @classmethod
     def of(cls, catalog: Catalog, storage: Storage, backup: Backup) -> "Claim":
@@ -50,28 +54,31 @@ class Claim:
         try:
             self._check_alone()
         except Conflict:
-            self.release()
+            self.storage.delete(self._mark)
+            self.begun = False
             raise
 
     def seal(self) -> None:
         """From now on a manifest that lies there is ours. Raises `Conflict` if somebody else has marked the folder."""
         if self._marks_of_others(_keys(self.storage, self.folder)):
             raise self._conflict()
-        self._sealed = True
+        self.sealed = True
 
-    def release(self) -> None:
-        """Remove the mark: the manifest tells whose the backup is."""
-        self.storage.delete(self._mark)
+    def release(self, tell: Callable[[str], None]) -> None:
+        """Remove the mark. If that fails it is told: beside a manifest it does no harm, and goes with the backup."""
+        if not self.begun:
+            return
+        try:
+            self.storage.delete(self._mark)
+        except StorageError as error:
+            tell(f"the mark of this attempt stays in {self.folder}: {error}")
 
     def remove(self) -> None:
-        """Remove what this attempt has stored.
-
-        It may have been taken for dead, and its mark be gone: what a successor has stored stays.
-        """
+        """Remove what this attempt has stored. What somebody else has marked, or finished, stays."""
         keys = _keys(self.storage, self.folder) if self.begun else []
-        others = self._marks_of_others(keys) or (f"{self.folder}/{MANIFEST}" in keys and not self._sealed)
+        others = self._marks_of_others(keys) or (f"{self.folder}/{MANIFEST}" in keys and not self.sealed)
         if others:
-            self.release()
+            self.storage.delete(self._mark)
         elif self.begun:
             remove_objects(self.storage, self.folder, last=self._mark)
 
@@ -99,7 +106,8 @@ class Claim:
 def remove_left(storage: Storage, folder: str, installation: str) -> bool:
     """Remove what attempts of an installation have left that live no more; whether it was all that lay there.
 
-    What bears the mark or the manifest of another installation stays: only our own marks are taken from it.
+    What bears the mark or the manifest of another installation stays: only our own marks are taken from it. So does
+    what bears a manifest and no mark, because that was whole once.
     """
     keys = _keys(storage, folder)
     ours = [key for key in keys if mark_owner(_name(key)) == installation]
@@ -129,7 +137,7 @@ def _is_removable(storage: Storage, folder: str, installation: str, *, marked: b
         manifest = Manifest.parse(b"".join(storage.read(f"{folder}/{MANIFEST}")))
     except (ManifestInvalid, ObjectMissing):
         return marked
-    return manifest.installation == installation
+    return marked and manifest.installation == installation
 
 
 def _keys(storage: Storage, folder: str) -> list[str]:

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from pgproof.domain.backup import Backup, BackupStatus, with_remains
+from pgproof.domain.backup import UNFINISHED, USABLE, Backup, BackupStatus, with_remains
 from pgproof.domain.errors import Cancelled, Conflict, IntegrityError, ObjectMissing, PgproofError
 from pgproof.domain.manifest import Manifest
 from pgproof.services import contents
-from pgproof.services.claiming import Claim
+from pgproof.services.claiming import Claim, holds_manifest
 from pgproof.services.deleting import forget_remains
 from pgproof.services.describing import described
 from pgproof.services.job_log import JobLog
@@ -19,6 +19,8 @@ def find_whole(storage: Storage, backup: Backup, installation: str) -> Manifest 
 
     Manifests of early versions name none; then its number and database have to be the backup's.
     """
+    if not holds_manifest(storage, backup.folder):
+        return None
     try:
         manifest = contents.read_manifest(storage, backup)
         if manifest.installation is None:
@@ -64,13 +66,31 @@ def ended(backup: Backup, status: BackupStatus, clock: Clock) -> Backup:
 
 
 def record(catalog: Catalog, finished: Backup) -> Backup:
-    """Store how it ended. It may be stored already: a connection can be lost with the answer to a commit."""
-    try:
-        catalog.save_backup(finished, expected=BackupStatus.RUNNING)
-    except Conflict:
-        if catalog.get_backup(finished.id) != finished:
-            raise
-    return finished
+    """Store how an attempt ended; the backup as it is then. Raises `Conflict` if somebody else has settled it.
+
+    It may be stored already: a connection can be lost with the answer to a commit, and recovery may have found it
+    whole.
+    """
+
+    def change(stored: Backup) -> Backup:
+        if stored.status is BackupStatus.RUNNING and stored.file_path == finished.file_path:
+            return finished
+        if stored.status in USABLE and stored.checksum_sha256 == finished.checksum_sha256 is not None:
+            return stored
+        if stored == finished:
+            return stored
+        raise Conflict(
+            f"backup {stored.id} is {stored.status} by now",
+            hint="Another process took this one for dead and has settled it: look at it again.",
+        )
+
+    return catalog.change_backup(finished.id, change)
+
+
+def is_abandoned(catalog: Catalog, backup: Backup) -> bool:
+    """Whether nobody will ever finish this attempt: its backup has failed, or was handed back to another folder."""
+    stored = catalog.get_backup(backup.id)
+    return stored.file_path != backup.file_path or stored.status not in USABLE | UNFINISHED
 
 
 def record_failure(
@@ -78,8 +98,9 @@ def record_failure(
 ) -> None:
     """Record first, remove after: only a row that is known to have failed has nothing to lose.
 
-    Where another process has taken the backup over, the record is that process's, and so is what lies in the folder but
-    for what we were late to store. A catalog that is away leaves all to recovery, which may find the backup whole.
+    Where another process has taken the backup over, the record is that process's. If it has failed the backup, or
+    handed it back, which gives it another folder, what we were late to store goes. A catalog that is away leaves all to
+    recovery, which may find the backup whole.
     """
     log.log(f"failed: {error}")
     cancelled = isinstance(error, Cancelled | KeyboardInterrupt)
@@ -90,7 +111,9 @@ def record_failure(
             record(catalog, with_remains(failed, clock.now()) if claim.begun else failed)
             claim.remove()
             forget_remains(catalog, backup.id)
-        else:
+        elif is_abandoned(catalog, backup):
             claim.remove()
+        else:
+            claim.release(log.log)
     except PgproofError as left:
         log.log(f"left for recovery in {backup.folder}: {left}")

@@ -1,20 +1,34 @@
-"""Giving a backup back that was begun: it waits again, under its own number, and nothing of it is left."""
+"""Giving a backup back that was begun: it waits again, under its own number.
 
+It gets another folder. Whoever began it may have been taken for dead wrongly, and may store, or remove, for as long
+as he lives: he does it where nobody else is.
+"""
+
+import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
+from pgproof.domain.archive import ObjectNames
 from pgproof.domain.backup import Backup, BackupStatus
 from pgproof.services.ports import Catalog
 
+_TAKEN_AT = re.compile(r"backup_(\d{8}_\d{6})_")
+_FORM = "%Y%m%d_%H%M%S"
 
-def hand_back(catalog: Catalog, running: Backup) -> Backup:
+
+def hand_back(catalog: Catalog, running: Backup, now: datetime) -> Backup:
     """Make a running backup pending again. Whoever calls owns it, and has removed its objects.
 
     They go first: if that is interrupted, the backup is still running, and recovery goes on. Raises `Conflict` if
     somebody else has settled it.
     """
+    options = running.options
+    names = ObjectNames.make(running.database, _later(running, now), running.id, options.format, running.compression)
     pending = replace(
         running,
         status=BackupStatus.PENDING,
+        filename=names.filename,
+        file_path=names.archive,
         started_at=None,
         file_size=None,
         checksum_sha256=None,
@@ -25,3 +39,11 @@ def hand_back(catalog: Catalog, running: Backup) -> Backup:
     )
     catalog.save_backup(pending, expected=BackupStatus.RUNNING)
     return pending
+
+
+def _later(running: Backup, now: datetime) -> datetime:
+    """A second that no attempt before it has had."""
+    found = _TAKEN_AT.match(running.filename)
+    if found is None:
+        return now
+    return max(now, datetime.strptime(found[1], _FORM).replace(tzinfo=UTC) + timedelta(seconds=1))

@@ -111,7 +111,7 @@ class RecoveryService:
                 return "its process died when the work was done; the backup is whole"
             if again:
                 removed = remove_left(self._storage, backup.folder, installation)
-                hand_back(self._catalog, backup)
+                hand_back(self._catalog, backup, self._clock.now())
                 return f"its process died; {_told(removed=removed)}, and it will be taken again"
             now = self._clock.now()
             failed = replace(backup, status=BackupStatus.FAILED, completed_at=now, **described(_LOST))
@@ -150,7 +150,9 @@ class RecoveryService:
 
 
 def _told(*, removed: bool) -> str:
-    return "what it had stored was removed" if removed else "what lies in its folder is another's, and stays there"
+    if removed:
+        return "what it had stored was removed"
+    return "what lies in its folder stays there: it is another's, or was whole once"
 
 
 def _guarded(name: str, settle: Callable[[], str]) -> str:

@@ -6,10 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from pgproof.domain.archive import globals_filename
+from pgproof.domain.archive import MANIFEST, globals_filename
 from pgproof.domain.backup import Backup
 from pgproof.domain.database import Database, Server
-from pgproof.domain.errors import Cancelled, StorageError
+from pgproof.domain.errors import Cancelled
 from pgproof.domain.fingerprint import Contents, Fingerprint, FingerprintLevel, SequencePosition
 from pgproof.domain.manifest import Manifest, StoredObject
 from pgproof.services import contents
@@ -113,9 +113,8 @@ class Taking:
         self._read_back(client, manifest, selection)
         self.log.step("manifest")
         self.check_ours()
-        self.claim.seal()
-        self._store_manifest(manifest)
-        self._release_claim()
+        self._store_texts(manifest)
+        self.claim.release(self.log.log)
         return self._with_figures(manifest, archive, selection), manifest
 
     def _dump(self, client: ClientTools, snapshot: Snapshot, selection: Selection) -> tuple[StoredObject, Fingerprint]:
@@ -183,13 +182,6 @@ class Taking:
         yield from chunks
         self.check_ours()
 
-    def _release_claim(self) -> None:
-        try:
-            self.claim.release()
-        except StorageError as error:
-            # It does no harm beside a manifest, and goes with the backup.
-            self.log.log(f"the mark of this attempt stays in {self.backup.folder}: {error}")
-
     def _store_globals(self, client: ClientTools, server: Server) -> StoredObject:
         watch = Watch(self.log.log, self.cancelled)
         if not server.is_superuser:
@@ -204,9 +196,12 @@ class Taking:
         contents.check_complete(found, {table.oid: table.name for table in selection.with_rows})
         contents.check_left_out(found, {table.oid: table.name for table in selection.excluded})
 
-    def _store_manifest(self, manifest: Manifest) -> None:
+    def _store_texts(self, manifest: Manifest) -> None:
         for name, text in texts_beside(manifest):
             self._check_cancelled()
+            if name == MANIFEST:
+                self.check_ours()
+                self.claim.seal()
             self.storage.put(f"{self.backup.folder}/{name}", [text.encode()])
 
     def _with_figures(self, manifest: Manifest, archive: StoredObject, selection: Selection) -> Backup:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pgproof.domain.archive import ArchiveFormat
+from pgproof.domain.archive import MANIFEST, ArchiveFormat
 from pgproof.domain.backup import Backup, BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import Database, ServerVersion
 from pgproof.domain.errors import (
@@ -20,7 +20,7 @@ from pgproof.domain.table_of_contents import TABLE_DATA, TableOfContents
 from pgproof.services import contents
 from pgproof.services.cataloguing.looking import LookedAt, Looking
 from pgproof.services.claiming import Claim
-from pgproof.services.finishing import record_failure
+from pgproof.services.finishing import record, record_failure
 from pgproof.services.job_log import JobLog
 from pgproof.services.measured import Measured
 from pgproof.services.ports import (
@@ -135,11 +135,12 @@ class ImportService:
             self._storage, self._streams, self._tools, looked.client, running.folder, manifest
         )
         log.step("manifest")
-        self._catalog.check_owned(Lock.BACKUP, running.id)
-        claim.seal()
         for name, text in texts_beside(manifest):
+            if name == MANIFEST:
+                self._catalog.check_owned(Lock.BACKUP, running.id)
+                claim.seal()
             self._storage.put(f"{running.folder}/{name}", [text.encode()])
-        claim.release()
+        claim.release(log.log)
         done = replace(
             running,
             status=BackupStatus.COMPLETED,
@@ -152,8 +153,7 @@ class ImportService:
             verified_at=self._clock.now(),
             held=held,
         )
-        self._catalog.save_backup(done, expected=BackupStatus.RUNNING)
-        return ImportedDump(done, manifest, found)
+        return ImportedDump(record(self._catalog, done), manifest, found)
 
     def _manifest(self, running: Backup, database: Database, looked: LookedAt, archive: StoredObject) -> Manifest:
         origin = looked.contents.origin
