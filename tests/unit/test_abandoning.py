@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
-from typing import cast
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
-from pgproof.domain.backup import BackupOptions, BackupTrigger
+from pgproof.domain.backup import BackupOptions, BackupStatus, BackupTrigger
 from pgproof.domain.database import ConnectionInfo, Database
 from pgproof.domain.errors import (
     ANSWERED,
@@ -59,7 +59,7 @@ def test_one_that_can_be_settled_after_all_is_settled(catalog: MemoryCatalog, re
         catalog.save_restore(done)
         return "it is complete"
 
-    ended = abandon(catalog, FakeClock(), settle, restore.id, by="cli:ann")
+    ended = abandon(catalog, FakeClock(), settle, restore.id, by="cli:ann", undo_hours=24)
     assert ended == done
     assert "its server answered" in restore_text.abandoned(ended)
 
@@ -69,7 +69,7 @@ def test_its_job_claims_to_know_no_more_than_its_record(catalog: MemoryCatalog, 
         raise ServerUnreachable("no answer", hint="Start it.")
 
     catalog.save_restore(replace(restore, step=RestoreStep.SWAP))
-    ended = abandon(catalog, FakeClock(), gone, restore.id, by="cli:ann")
+    ended = abandon(catalog, FakeClock(), gone, restore.id, by="cli:ann", undo_hours=24)
     assert ended.status is RestoreStatus.FAILED
     for ending in (after_restore(ended, LOST_RESTORE, cancelled=False), after_undo(ended, LOST_UNDO)):
         assert ending
@@ -86,14 +86,14 @@ def test_what_somebody_else_settles_meanwhile_is_not_touched(catalog: MemoryCata
         raise Conflict("somebody settles it", hint="Wait.")
 
     with pytest.raises(Conflict, match="somebody settles it"):
-        abandon(catalog, FakeClock(), busy, restore.id, by="cli:ann")
+        abandon(catalog, FakeClock(), busy, restore.id, by="cli:ann", undo_hours=24)
     done = replace(restore, status=RestoreStatus.COMPLETED)
 
     def too_late(restore_id: int) -> str:
         catalog.save_restore(done)
         raise ServerUnreachable("no answer", hint="Start it.")
 
-    assert abandon(catalog, FakeClock(), too_late, restore.id, by="cli:ann") == done
+    assert abandon(catalog, FakeClock(), too_late, restore.id, by="cli:ann", undo_hours=24) == done
 
 
 def test_what_a_living_process_works_on_is_not_left_behind(catalog: MemoryCatalog, restore: Restore) -> None:
@@ -148,7 +148,7 @@ def undoing(catalog: MemoryCatalog, restore: Restore) -> Restore:
 
 
 def test_an_undo_that_is_given_up_can_be_asked_for_again(catalog: MemoryCatalog, undoing: Restore) -> None:
-    done = abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann")
+    done = abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann", undo_hours=24)
     assert (done.status, done.step, done.completed_at) == (RestoreStatus.COMPLETED, RestoreStep.DONE, NOW)
     assert "whether the undo happened is not known" in restore_text.abandoned(done)
     (advice,) = restore_text.abandon_advice(done)
@@ -161,7 +161,7 @@ def test_an_undo_that_is_given_up_can_be_asked_for_again(catalog: MemoryCatalog,
 def test_an_undo_that_had_happened_is_not_done_twice_and_its_database_stays(
     catalog: MemoryCatalog, undoing: Restore
 ) -> None:
-    done = abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann")
+    done = abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann", undo_hours=24)
     server = MemoryServer(shop=10, **{undoing.shadow_database: 11})
     with pytest.raises(Conflict, match="is undone already") as refused:
         check_undoable(catalog, cast("PostgresServer", server), done, SHOP)
@@ -174,8 +174,53 @@ def test_an_undo_that_had_happened_is_not_done_twice_and_its_database_stays(
     assert server.databases == {"shop": 10, undoing.shadow_database: 11}
 
 
+def test_an_undo_that_is_given_up_after_its_window_keeps_what_it_is_to_put_back(
+    catalog: MemoryCatalog, undoing: Restore
+) -> None:
+    clock = FakeClock()
+    asked_late = replace(undoing, undo_until=clock.now() - timedelta(hours=1), safety_backup_id=safety(catalog))
+    catalog.save_restore(asked_late)
+    done = abandon(catalog, clock, refusing(GONE), undoing.id, by="cli:ann", undo_hours=24)
+    until = clock.now() + timedelta(hours=24)
+    assert done.undo_until == until
+    (kept,) = find_kept(catalog, until - timedelta(seconds=1))
+    assert (kept.name, kept.due) == (undoing.previous_database, False)
+    assert catalog.get_backup(asked_late.safety_backup_id or 0).held_until == until
+
+
+def test_a_window_that_is_open_for_longer_is_not_shortened(catalog: MemoryCatalog, undoing: Restore) -> None:
+    later = FakeClock().now() + timedelta(hours=48)
+    held = safety(catalog, until=later)
+    catalog.save_restore(replace(undoing, undo_until=later, safety_backup_id=held))
+    done = abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann", undo_hours=24)
+    assert (done.undo_until, catalog.get_backup(held).held_until) == (later, later)
+
+
+@pytest.mark.parametrize("changes", [{"held": False}, {"held_until": None}, {"status": BackupStatus.DELETED}])
+def test_a_safety_backup_that_somebody_has_seen_to_stays_as_it_is(
+    catalog: MemoryCatalog, undoing: Restore, changes: dict[str, Any]
+) -> None:
+    held = safety(catalog)
+    theirs = catalog.change_backup(held, lambda one: replace(one, **changes))
+    catalog.save_restore(replace(undoing, safety_backup_id=held))
+    abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann", undo_hours=24)
+    assert catalog.get_backup(held) == theirs
+
+
+def safety(catalog: MemoryCatalog, until: datetime = NOW) -> int:
+    """A safety backup with a hold that ends then."""
+    made = catalog.create_backup(
+        "shop", storage_url="/b", options=BackupOptions(), trigger=BackupTrigger.PRE_RESTORE_SAFETY, now=NOW
+    )
+    for status in (BackupStatus.RUNNING, BackupStatus.COMPLETED):
+        changed = replace(made, status=status, held=True, held_until=until)
+        catalog.save_backup(changed, expected=made.status)
+        made = changed
+    return made.id
+
+
 def test_an_error_of_a_later_undo_is_told_and_not_what_was_given_up(catalog: MemoryCatalog, undoing: Restore) -> None:
-    done = abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann")
+    done = abandon(catalog, FakeClock(), refusing(GONE), undoing.id, by="cli:ann", undo_hours=24)
     own = SwapFailed("somebody is connected", hint="Try again.")
     ending = after_undo(done, own)
     assert ending
@@ -195,7 +240,7 @@ def test_an_undo_of_what_was_given_up_says_what_is_known_and_how_to_look(
     catalog: MemoryCatalog, restore: Restore, mode: RestoreMode, step: RestoreStep, known: str, hint: str
 ) -> None:
     catalog.save_restore(replace(restore, options=RestoreOptions(mode=mode), step=step, live_oid=10, shadow_oid=11))
-    done = abandon(catalog, FakeClock(), refusing(GONE), restore.id, by="cli:ann")
+    done = abandon(catalog, FakeClock(), refusing(GONE), restore.id, by="cli:ann", undo_hours=24)
     with pytest.raises(Conflict, match=f"restore {restore.id} was given up: .*{known}") as refused:
         check_undoable(catalog, cast("PostgresServer", MemoryServer()), done, SHOP)
     assert re.search(
@@ -214,7 +259,7 @@ def test_what_says_nothing_about_the_server_gives_nothing_up(
     catalog: MemoryCatalog, restore: Restore, error: PgproofError
 ) -> None:
     with pytest.raises(type(error)) as raised:
-        abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann")
+        abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann", undo_hours=24)
     assert raised.value is error
     assert catalog.get_restore(restore.id) == restore
 
@@ -234,7 +279,7 @@ def test_a_server_that_answers_is_not_gone(
     catalog: MemoryCatalog, restore: Restore, error: PgproofError, hint: str
 ) -> None:
     with pytest.raises(type(error), match="not given up, since its server answers") as raised:
-        abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann")
+        abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann", undo_hours=24)
     assert hint in raised.value.hint
     assert catalog.get_restore(restore.id) == restore
 
@@ -246,6 +291,6 @@ def test_a_server_that_answers_is_not_gone(
 def test_what_nobody_can_be_asked_any_more_is_given_up(
     catalog: MemoryCatalog, restore: Restore, error: PgproofError
 ) -> None:
-    done = abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann")
+    done = abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann", undo_hours=24)
     assert done.status is RestoreStatus.FAILED
     assert error.detail in str(done.error_message)

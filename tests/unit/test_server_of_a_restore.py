@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -14,6 +15,7 @@ from pgproof.services.databases import DatabaseService
 from pgproof.services.ports import PostgresServer, PostgresTools
 from pgproof.services.recovery import RecoveryService
 from pgproof.services.restore_tests import RestoreTestService
+from pgproof.services.undo_window import find_kept
 from tests.command_line import NOW, FakeClock
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.server import MemoryServer
@@ -172,6 +174,20 @@ def test_a_restore_of_before_is_settled_as_ever(catalog: MemoryCatalog, network:
     left = begun(catalog, RestoreStep.SWAP, identifier=None)
     network.servers["old"] = MemoryServer(shop=11)
     assert "complete" in recovery(catalog, network, OLD).settle_restore(left.id)
+
+
+def test_an_undo_that_was_interrupted_before_it_happened_can_be_asked_for_again_after_its_window(
+    catalog: MemoryCatalog, network: Network
+) -> None:
+    clock = FakeClock()
+    left = replace(begun(catalog, RestoreStep.UNDO), undo_until=clock.now() - timedelta(minutes=5))
+    catalog.save_restore(left)
+    network.servers["old"] = MemoryServer(shop=11, **{str(left.previous_database): 10})
+    assert "the restored database is live" in recovery(catalog, network, OLD).settle_restore(left.id)
+    settled = catalog.get_restore(left.id)
+    assert (settled.status, settled.step) == (RestoreStatus.COMPLETED, RestoreStep.DONE)
+    (kept,) = find_kept(catalog, clock.now() + timedelta(hours=23))
+    assert (kept.name, kept.due) == (left.previous_database, False)
 
 
 def test_by_hand_it_is_the_same(catalog: MemoryCatalog, network: Network) -> None:

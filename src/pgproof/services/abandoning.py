@@ -20,6 +20,7 @@ from pgproof.domain.errors import (
 )
 from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
 from pgproof.domain.wording import in_quotes, listed
+from pgproof.services.completing import reopen
 from pgproof.services.describing import described
 from pgproof.services.ports import Catalog, Clock, Lock
 
@@ -49,12 +50,14 @@ def check_abandonable(catalog: Catalog, restore_id: int) -> Restore:
     return restore
 
 
-def abandon(catalog: Catalog, clock: Clock, settle: Callable[[int], str], restore_id: int, *, by: str) -> Restore:
+def abandon(
+    catalog: Catalog, clock: Clock, settle: Callable[[int], str], restore_id: int, *, by: str, undo_hours: int
+) -> Restore:
     """Settle a restore that was left behind, or give it up if its server is gone; the restore then.
 
-    What is given up has failed; an undo leaves its restore completed, to be undone should the server come back. Nothing
-    is removed from any server. `settle` asks that once more. Raises as it and `check_abandonable` do if the server
-    answers, or if the catalog does not.
+    What is given up has failed; an undo leaves its restore completed, to be undone should the server come back, with an
+    undo window of `undo_hours` from now on at least. Nothing is removed from any server. `settle` asks that once more.
+    Raises as it and `check_abandonable` do if the server answers, or if the catalog does not.
     """
     restore = check_abandonable(catalog, restore_id)
     try:
@@ -62,7 +65,7 @@ def abandon(catalog: Catalog, clock: Clock, settle: Callable[[int], str], restor
     except (ServerUnreachable, DatabaseMissing, NotFound) as error:
         if error.facts.get(ANSWERED):
             raise _answers(restore, error) from error
-        return _give_up(catalog, clock, restore_id, by, error)
+        return _give_up(catalog, clock, restore_id, by, error, undo_hours)
     except PostgresError as error:
         raise _answers(restore, error) from error
     return catalog.get_restore(restore_id)
@@ -127,7 +130,7 @@ def _answers(restore: Restore, error: PgproofError) -> PgproofError:
     )
 
 
-def _give_up(catalog: Catalog, clock: Clock, restore_id: int, by: str, why: PgproofError) -> Restore:
+def _give_up(catalog: Catalog, clock: Clock, restore_id: int, by: str, why: PgproofError, undo_hours: int) -> Restore:
     now = clock.now()
     with catalog.own(Lock.RESTORE, restore_id):
         restore = catalog.get_restore(restore_id)
@@ -139,7 +142,7 @@ def _give_up(catalog: Catalog, clock: Clock, restore_id: int, by: str, why: Pgpr
         ended = replace(restore, **described(given_up))
         if restore.status is RestoreStatus.UNDOING:
             # Not failed: if the undo had not happened, it can be asked for again. Which it was, the OIDs tell then.
-            ended = replace(ended, status=RestoreStatus.COMPLETED, step=RestoreStep.DONE)
+            ended = reopen(catalog, ended, now, undo_hours)
         else:
             ended = replace(ended, status=RestoreStatus.FAILED, completed_at=now)
         catalog.append_log(Lock.RESTORE, restore_id, [f"{by} gave it up: {given_up.detail}"], now)

@@ -34,12 +34,33 @@ def complete(catalog: Catalog, restore: Restore, now: datetime, undo_hours: int)
     return done
 
 
+def reopen(catalog: Catalog, restore: Restore, now: datetime, undo_hours: int) -> Restore:
+    """The completed restore of an undo that was asked for and interrupted; the caller saves it.
+
+    It was asked for in time, so the window is open for its whole length once more, however long nobody could tell: a
+    cleanup would drop what it is to put back. The safety backup stays held for as long, as with `complete`.
+    """
+    again = replace(restore, status=RestoreStatus.COMPLETED, step=RestoreStep.DONE)
+    if restore.undo_until is None:
+        return again
+    until = max(restore.undo_until, now + timedelta(hours=undo_hours))
+    if restore.safety_backup_id is not None:
+        catalog.change_backup(restore.safety_backup_id, partial(_held_longer, end=until))
+    return replace(again, undo_until=until)
+
+
 def _restored(backup: Backup) -> Backup:
     return replace(backup, status=BackupStatus.RESTORED) if backup.usable else backup
 
 
 def _held_until(backup: Backup, end: datetime) -> Backup:
     return replace(backup, held_until=end) if backup.held and backup.held_until is not None else backup
+
+
+def _held_longer(backup: Backup, end: datetime) -> Backup:
+    if not backup.usable or backup.held_until is None:
+        return backup
+    return _held_until(backup, max(backup.held_until, end))
 
 
 def happened(server: PostgresServer, database: Database, restore: Restore) -> bool:

@@ -9,10 +9,10 @@ from pgproof.domain.backup import GONE, Backup, BackupStatus, with_remains
 from pgproof.domain.database import Database
 from pgproof.domain.errors import Conflict, PgproofError, WorkerLost
 from pgproof.domain.job import JobKind, JobStatus
-from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus, RestoreStep
+from pgproof.domain.restore import Restore, RestoreMode, RestoreStatus
 from pgproof.services.abandoning import left_behind
 from pgproof.services.claiming import remove_left
-from pgproof.services.completing import complete, drop_shadow, happened, undone
+from pgproof.services.completing import complete, drop_shadow, happened, reopen, undone
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import check_here, finish_deletion, forget_remains
 from pgproof.services.describing import described
@@ -142,7 +142,8 @@ class RecoveryService:
         if undone(self._server, database, restore):
             self._save(restore, RestoreStatus.UNDONE)
             return "its process died after the undo; the previous database is live"
-        self._save(restore, RestoreStatus.COMPLETED, step=RestoreStep.DONE)
+        again = reopen(self._catalog, restore, self._clock.now(), self._undo_hours)
+        self._save(again, again.status)
         return "its process died before the undo; the restored database is live"
 
     def _save(self, restore: Restore, status: RestoreStatus, **changes: Any) -> None:

@@ -185,7 +185,14 @@ def abandon(
             as_json=as_json,
         )
         with audited(app, "restore.abandon", restore_id, database=found.database) as notes:
-            done = abandoning.abandon(app.catalog, app.clock, app.recovery.settle_restore, restore_id, by=actor())
+            done = abandoning.abandon(
+                app.catalog,
+                app.clock,
+                app.recovery.settle_restore,
+                restore_id,
+                by=actor(),
+                undo_hours=app.settings.undo_hours,
+            )
             notes["status"] = done.status.value
     message = restore_text.abandoned(done)
     document = {**views.restore_row(done), "message": message}
