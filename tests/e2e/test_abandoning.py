@@ -188,6 +188,42 @@ def test_one_whose_server_answers_and_refuses_the_password_is_not_given_up(
     assert app.catalog.get_restore(left.id).status is RestoreStatus.FAILED
 
 
+def test_a_server_that_is_gone_while_a_stranger_has_its_address_locks_nobody_out(
+    app: App, pgproof: CommandLine, server18: Server
+) -> None:
+    stranger = replace(server18.create_database("stranger"), password=Secret("wrong"))
+    app.catalog.add_database("stranger", stranger)
+    left = begun(app, taken(app, "stranger"), RestoreStep.SWAP, system_identifier="1")
+    way_out = f"pgproof abandon {left.id} --server-gone"
+    assert way_out in pgproof("abandon", str(left.id), "--yes", "--json").error["hint"]
+    elsewhere = to_url(server18.create_database("stranger_anew"))
+    assert f"pgproof abandon {left.id}" in pgproof.fails(5, "database", "remove", "stranger").error["hint"]
+    asked = pgproof.fails(2, "abandon", str(left.id), "--server-gone")
+    assert "without asking its server" in asked.error["detail"]
+    assert app.catalog.get_restore(left.id) == left
+    assert pgproof("abandon", str(left.id), "--server-gone", "--yes").status == 0
+    entries = [one for one in app.audit.list(AuditFilter()) if one.action == "restore.abandon"]
+    told = sorted((one.outcome, one.details["server_gone"]) for one in entries)
+    assert told == [("authentication_failed", False), ("done", True)]
+    assert app.catalog.get_restore(left.id).status is RestoreStatus.FAILED
+    assert pgproof("database", "update", "stranger", elsewhere).status == 0
+
+
+def test_a_lost_key_to_the_password_of_its_server_locks_nobody_out(
+    app: App, pgproof: CommandLine, server18: Server
+) -> None:
+    place = replace(server18.create_database("sealed"), password=Secret("right or wrong"))
+    app.catalog.add_database("sealed", place)
+    left = begun(app, taken(app, "sealed"), RestoreStep.SWAP, system_identifier="1")
+    other_key = {"BACKUP_SECRET_KEY": "another key than at that time"}
+    refused = pgproof("abandon", str(left.id), "--yes", "--json", **other_key)
+    assert refused.error["code"] == "configuration"
+    assert "its server cannot be asked" in refused.error["detail"]
+    assert f"pgproof abandon {left.id} --server-gone" in refused.error["hint"]
+    assert pgproof("abandon", str(left.id), "--server-gone", "--yes", **other_key).status == 0
+    assert pgproof("database", "remove", "sealed", **other_key).status == 0
+
+
 def test_one_whose_server_takes_no_sessions_now_is_not_given_up(
     app: App, pgproof: CommandLine, server18: Server
 ) -> None:

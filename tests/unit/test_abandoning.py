@@ -19,14 +19,16 @@ from pgproof.domain.errors import (
     DatabaseMissing,
     NotFound,
     PgproofError,
+    PostgresError,
     PrivilegeMissing,
     ServerUnreachable,
     SwapFailed,
+    VersionUnsupported,
 )
 from pgproof.domain.job import JobStatus
 from pgproof.domain.restore import Restore, RestoreMode, RestoreOptions, RestoreStatus, RestoreStep
 from pgproof.entrypoints.cli import restore_text
-from pgproof.services.abandoning import abandon, left_behind, left_over
+from pgproof.services.abandoning import abandon, abandon_unasked, left_behind, left_over
 from pgproof.services.databases import DatabaseService
 from pgproof.services.job_ending import LOST_RESTORE, LOST_UNDO, after_restore, after_undo
 from pgproof.services.ports import Lock, PostgresServer, PostgresTools
@@ -248,20 +250,47 @@ def test_an_undo_of_what_was_given_up_says_what_is_known_and_how_to_look(
     )
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        CatalogUnreachable("the catalog does not answer", hint="Wait."),
-        ConfigurationError("the key does not open the password", hint="Give the right one."),
-    ],
-)
-def test_what_says_nothing_about_the_server_gives_nothing_up(
-    catalog: MemoryCatalog, restore: Restore, error: PgproofError
-) -> None:
-    with pytest.raises(type(error)) as raised:
+def test_a_catalog_that_does_not_answer_gives_nothing_up(catalog: MemoryCatalog, restore: Restore) -> None:
+    error = CatalogUnreachable("the catalog does not answer", hint="Wait.")
+    with pytest.raises(CatalogUnreachable) as raised:
         abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann", undo_hours=24)
     assert raised.value is error
     assert catalog.get_restore(restore.id) == restore
+
+
+def test_a_lost_key_gives_nothing_up_and_tells_the_way_out(catalog: MemoryCatalog, restore: Restore) -> None:
+    lost = ConfigurationError("the key does not open the password", hint="Give the right one.")
+    with pytest.raises(ConfigurationError, match="its server cannot be asked: the key does not open") as raised:
+        abandon(catalog, FakeClock(), refusing(lost), restore.id, by="cli:ann", undo_hours=24)
+    assert raised.value.hint.startswith("Give the right one. Then the restore is settled by itself. If ")
+    assert f"pgproof abandon {restore.id} --server-gone" in raised.value.hint
+    assert catalog.get_restore(restore.id) == restore
+
+
+def test_a_person_who_knows_that_the_server_is_gone_is_believed(catalog: MemoryCatalog, restore: Restore) -> None:
+    catalog.save_restore(replace(restore, step=RestoreStep.SWAP))
+    done = abandon_unasked(catalog, FakeClock(), restore.id, by="cli:ann", undo_hours=24)
+    assert done.status is RestoreStatus.FAILED
+    assert done.error_message == (
+        "given up, since cli:ann says that its server is gone: whether it happened is not known"
+    )
+    assert "cli:ann gave it up" in catalog.read_log(Lock.RESTORE, restore.id)[-1]
+    assert catalog.unfinished_restores() == []
+
+
+def test_also_an_undo_is_given_up_unasked_and_can_be_asked_for_again(catalog: MemoryCatalog, undoing: Restore) -> None:
+    done = abandon_unasked(catalog, FakeClock(), undoing.id, by="cli:ann", undo_hours=24)
+    assert (done.status, done.undo_until) == (RestoreStatus.COMPLETED, FakeClock().now() + timedelta(hours=24))
+
+
+def test_nobody_is_believed_about_what_is_worked_on_or_has_ended(catalog: MemoryCatalog, restore: Restore) -> None:
+    with catalog.own(Lock.RESTORE, restore.id), pytest.raises(Conflict, match="a process works on restore"):
+        abandon_unasked(catalog, FakeClock(), restore.id, by="cli:ann", undo_hours=24)
+    ended = replace(restore, status=RestoreStatus.COMPLETED)
+    catalog.save_restore(ended)
+    with pytest.raises(Conflict, match="has ended"):
+        abandon_unasked(catalog, FakeClock(), restore.id, by="cli:ann", undo_hours=24)
+    assert catalog.get_restore(restore.id) == ended
 
 
 @pytest.mark.parametrize(
@@ -273,6 +302,8 @@ def test_what_says_nothing_about_the_server_gives_nothing_up(
             ServerUnreachable("too many clients", hint="Check that it runs.", facts={ANSWERED: True}),
             "takes sessions again",
         ),
+        (VersionUnsupported("PostgreSQL 9.6"), "As soon as that server can be asked, the restore is settled"),
+        (PostgresError("it said no"), "As soon as that server can be asked, the restore is settled"),
     ],
 )
 def test_a_server_that_answers_is_not_gone(
@@ -281,6 +312,8 @@ def test_a_server_that_answers_is_not_gone(
     with pytest.raises(type(error), match="not given up, since its server answers") as raised:
         abandon(catalog, FakeClock(), refusing(error), restore.id, by="cli:ann", undo_hours=24)
     assert hint in raised.value.hint
+    assert raised.value.hint == raised.value.hint.strip()
+    assert f"pgproof abandon {restore.id} --server-gone" in raised.value.hint
     assert catalog.get_restore(restore.id) == restore
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pgproof.domain.errors import (
     ANSWERED,
     AuthenticationFailed,
+    ConfigurationError,
     Conflict,
     DatabaseMissing,
     NotFound,
@@ -57,7 +58,7 @@ def abandon(
 
     What is given up has failed; an undo leaves its restore completed, to be undone should the server come back, with an
     undo window of `undo_hours` from now on at least. Nothing is removed from any server. `settle` asks that once more.
-    Raises as it and `check_abandonable` do if the server answers, or if the catalog does not.
+    Raises as it and `check_abandonable` do if the server answers or cannot be asked, or if the catalog does not.
     """
     restore = check_abandonable(catalog, restore_id)
     try:
@@ -65,10 +66,22 @@ def abandon(
     except (ServerUnreachable, DatabaseMissing, NotFound) as error:
         if error.facts.get(ANSWERED):
             raise _answers(restore, error) from error
-        return _give_up(catalog, clock, restore_id, by, error, undo_hours)
+        return _give_up(catalog, clock, restore_id, by, f"since {error.detail}", undo_hours)
     except PostgresError as error:
         raise _answers(restore, error) from error
+    except ConfigurationError as error:
+        raise _refusal(restore, error, "its server cannot be asked", error.hint) from error
     return catalog.get_restore(restore_id)
+
+
+def abandon_unasked(catalog: Catalog, clock: Clock, restore_id: int, *, by: str, undo_hours: int) -> Restore:
+    """Give up a restore that was left behind, on the word of a person that its server is gone; the restore then.
+
+    For one whose address is another server's by now, or that cannot be asked, since the key to its password is lost.
+    Raises as `check_abandonable` does.
+    """
+    check_abandonable(catalog, restore_id)
+    return _give_up(catalog, clock, restore_id, by, f"since {by} says that its server is gone", undo_hours)
 
 
 def left_over(restore: Restore) -> Sequence[str]:
@@ -123,21 +136,27 @@ def _answers(restore: Restore, error: PgproofError) -> PgproofError:
             f"pgproof database update {shlex.quote(restore.database)} URL, or BACKUP_POSTGRES_USER and "
             "BACKUP_POSTGRES_PASSWORD if the settings name it."
         )
+    return _refusal(restore, error, "its server answers", hint)
+
+
+def _refusal(restore: Restore, error: PgproofError, why: str, mend: str) -> PgproofError:
+    settled = f"{mend} Then the restore" if mend else "As soon as that server can be asked, the restore"
     return type(error)(
-        f"restore {restore.id} is not given up, since its server answers: {error.detail}",
-        hint=f"{hint} Then the restore is settled by itself.",
+        f"restore {restore.id} is not given up, since {why}: {error.detail}",
+        hint=f"{settled} is settled by itself. If its own server is gone for good, whatever has that address by now: "
+        f"pgproof abandon {restore.id} --server-gone",
         facts=error.facts,
     )
 
 
-def _give_up(catalog: Catalog, clock: Clock, restore_id: int, by: str, why: PgproofError, undo_hours: int) -> Restore:
+def _give_up(catalog: Catalog, clock: Clock, restore_id: int, by: str, why: str, undo_hours: int) -> Restore:
     now = clock.now()
     with catalog.own(Lock.RESTORE, restore_id):
         restore = catalog.get_restore(restore_id)
         if restore.status not in _UNFINISHED:
             return restore  # somebody was quicker
         given_up = WorkerLost(
-            f"given up, since {why.detail}: {what_is_known(restore)}", hint=_advice(restore), facts={GIVEN_UP: True}
+            f"given up, {why}: {what_is_known(restore)}", hint=_advice(restore), facts={GIVEN_UP: True}
         )
         ended = replace(restore, **described(given_up))
         if restore.status is RestoreStatus.UNDOING:

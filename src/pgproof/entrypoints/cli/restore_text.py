@@ -86,16 +86,18 @@ def undone(done: Restore, forecast: UndoForecast) -> str:
     return f"restore {done.id} is undone: {place} is what it was before the restore"
 
 
-def abandon_intent(found: Restore) -> str:
+def abandon_intent(found: Restore, *, server_gone: bool) -> str:
     """What giving up on a restore means, in one sentence."""
     what = "the undo of restore" if found.status is RestoreStatus.UNDOING else "restore"
-    return f"{what} {found.id} of {in_quotes(found.database)} is to be given up, should its server still not answer"
+    when = "without asking its server" if server_gone else "should its server still not answer"
+    return f"{what} {found.id} of {in_quotes(found.database)} is to be given up, {when}"
 
 
-def abandon_details(found: Restore) -> Sequence[str]:
+def abandon_details(found: Restore, *, server_gone: bool) -> Sequence[str]:
     """What nobody will look after any more."""
     return [
         "A restore is settled by itself as soon as its server answers: give up only on a server that is gone for good.",
+        *(["One that refuses the password is not gone, unless another server has its address."] if server_gone else []),
         *(
             [f"If it comes back and the undo had not happened, pgproof undo {found.id} does it."]
             if found.status is RestoreStatus.UNDOING

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -167,6 +168,13 @@ def abandon(
         int, typer.Argument(metavar="RESTORE_ID", help="The restore's number, as `pgproof list --restores` shows it.")
     ],
     *,
+    server_gone: Annotated[
+        bool,
+        typer.Option(
+            "--server-gone",
+            help="Do not ask the server: it is gone for good, even if another one answers at its address.",
+        ),
+    ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -179,20 +187,18 @@ def abandon(
         found = abandoning.check_abandonable(app.catalog, restore_id)
         session.confirm(
             found.database,
-            restore_text.abandon_intent(found),
-            details=restore_text.abandon_details(found),
+            restore_text.abandon_intent(found, server_gone=server_gone),
+            details=restore_text.abandon_details(found, server_gone=server_gone),
             yes=yes,
             as_json=as_json,
         )
-        with audited(app, "restore.abandon", restore_id, database=found.database) as notes:
-            done = abandoning.abandon(
-                app.catalog,
-                app.clock,
-                app.recovery.settle_restore,
-                restore_id,
-                by=actor(),
-                undo_hours=app.settings.undo_hours,
-            )
+        give_up = (
+            partial(abandoning.abandon_unasked, app.catalog, app.clock)
+            if server_gone
+            else partial(abandoning.abandon, app.catalog, app.clock, app.recovery.settle_restore)
+        )
+        with audited(app, "restore.abandon", restore_id, database=found.database, server_gone=server_gone) as notes:
+            done = give_up(restore_id, by=actor(), undo_hours=app.settings.undo_hours)
             notes["status"] = done.status.value
     message = restore_text.abandoned(done)
     document = {**views.restore_row(done), "message": message}
