@@ -64,7 +64,7 @@ MANIFEST = Manifest(
     completed_at=NOW,
     database_size_bytes=8_000_000,
     options=BackupOptions(),
-    objects=(StoredObject("", 1_572_864, "ab" * 32, Compression.ZSTD),),
+    objects=(StoredObject("backup.dump.zst", 1_572_864, "ab" * 32, Compression.ZSTD),),
     fingerprint=Fingerprint(tables={"public.orders": 7, "public.items": 0, "public.lines": 1}),
     properties=DatabaseProperties(owner="app", encoding="UTF8", collate="C", ctype="C"),
     roles=("app",),

@@ -1,5 +1,6 @@
 """Downloading: what arrives is whole and checked, or says that it is not."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -259,6 +260,25 @@ def test_another_backup_in_the_folder_is_a_conflict_and_stays_as_it_is(
         service.download(backup.id, Path("there"), watcher)
     assert "Move that folder away" in raised.value.hint
     assert folder.objects == before
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "..", ".x.part", "RESTORE.md", "manifest.json", "x\ny"])
+def test_a_manifest_with_impossible_names_is_damage_of_the_backup_and_not_of_the_folder(
+    service: DownloadService,
+    storage: WatchedStorage,
+    folder: WatchedStorage,
+    backup: Backup,
+    watcher: Watcher,
+    name: str,
+) -> None:
+    key = f"{backup.folder}/manifest.json"
+    body = json.loads(storage.objects[key])
+    body["objects"][1]["name"] = name
+    storage.objects[key] = json.dumps(body).encode()
+    with pytest.raises(ManifestInvalid, match="cannot be the name of an object") as raised:
+        service.download(backup.id, Path("there"), watcher)
+    assert "Use another backup" in raised.value.hint
+    assert folder.objects == {}
 
 
 def test_a_foreign_file_in_the_way_is_a_conflict_and_stays_as_it_is(

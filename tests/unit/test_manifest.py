@@ -147,6 +147,32 @@ def test_a_manifest_without_an_archive_is_none() -> None:
         Manifest.parse(json.dumps(json.loads(MANIFEST.render()) | {"objects": []}))
 
 
+def named(*names: str) -> str:
+    """The manifest of a backup whose objects have these names."""
+    body = json.loads(MANIFEST.render())
+    return json.dumps(body | {"objects": [body["objects"][0] | {"name": name} for name in names]})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", ".", "..", "a/b", "../evil", "/abs", "a\\b", "a/", ".x.part", ".hidden"),
+        *("x\ny", "x\0y", "\x1b[2J", "\ud800", "n" * 256, "\u00fc" * 128),
+        *("manifest.json", "RESTORE.md", "SHA256SUMS", "restore.md", "a.tar.gz", "A.TAR.GZ"),
+    ],
+)
+def test_an_object_is_one_name_in_the_backups_folder_that_nothing_else_has(name: str) -> None:
+    with pytest.raises(ManifestInvalid, match="cannot be the name of an object") as refused:
+        Manifest.parse(named("a.tar.gz", name))
+    assert refused.value.detail.isprintable()
+    assert "another backup" in refused.value.hint
+
+
+@pytest.mark.parametrize("name", ["globals.sql", "a", "n" * 255, "a b", "gr\u00fc\u00dfe.sql", "a..b", "%2E"])
+def test_any_other_name_is_left_to_later_releases(name: str) -> None:
+    assert [item.name for item in Manifest.parse(named("a.tar.gz", name)).objects] == ["a.tar.gz", name]
+
+
 @pytest.mark.parametrize("key", sorted(NULLABLE))
 def test_what_may_be_unknown_must_have_its_shape_where_it_is_known(key: str) -> None:
     with pytest.raises(ManifestInvalid):

@@ -1,5 +1,6 @@
 """Archives: their formats, their compression, and the names of the objects that a backup consists of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,6 +13,11 @@ JOBS = range(1, 65)
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
 INSTRUCTIONS = "RESTORE.md"
+# In the order in which they are stored: the manifest makes the folder a backup.
+TEXTS = (INSTRUCTIONS, CHECKSUMS, MANIFEST)
+
+# Bytes: what file systems allow for one name.
+LONGEST_NAME = 255
 
 
 class ArchiveFormat(StrEnum):
@@ -80,8 +86,23 @@ def compression_for(level: int, wanted: Compression | None) -> Compression:
     return wanted or Compression.ZSTD
 
 
-# Bytes: what file systems allow for one name.
-LONGEST_FOLDER = 255
+LONGEST_FOLDER = LONGEST_NAME
+
+
+def check_object_names(names: Sequence[str]) -> None:
+    """Raise `ValueError` unless a backup's objects can lie in one folder, beside the texts, under these names.
+
+    Names that differ in case alone are one and the same on some file systems, such as that of a USB stick.
+    """
+    taken = {name.casefold() for name in TEXTS}
+    for name in names:
+        plain = name.isprintable() and not name.startswith(".") and "/" not in name and "\\" not in name
+        # What cannot be written as UTF-8 is not printable either.
+        if not name or not plain or len(name.encode()) > LONGEST_NAME:
+            raise ValueError(f"{name!r} cannot be the name of an object")
+        if name.casefold() in taken:
+            raise ValueError(f"{name!r} cannot be the name of an object, because another one has it")
+        taken.add(name.casefold())
 
 
 def folder_name(database: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from pgproof.domain.archive import ArchiveFormat, Compression
+from pgproof.domain.archive import ArchiveFormat, Compression, check_object_names
 from pgproof.domain.backup import BackupOptions, BackupTrigger
 from pgproof.domain.errors import ManifestInvalid
 from pgproof.domain.fingerprint import Fingerprint, FingerprintLevel, SequencePosition
@@ -113,6 +113,7 @@ class Manifest:
         )
         if not objects:
             raise ValueError("objects")
+        check_object_names([item.name for item in objects])
         return cls(
             product_version=_text(body["product_version"]),
             backup_id=_integer(body["backup_id"]),

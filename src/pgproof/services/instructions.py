@@ -27,7 +27,7 @@ With pgproof: `pgproof restore {manifest.backup_id}`. Without it, in this folder
 
 2. On a new server, bring back roles and tablespaces first (existing ones give errors that can be ignored):
 
-       {_UNPACK[manifest.archive.compression]} {_globals(manifest)} | psql --dbname=postgres
+       {_UNPACK[manifest.archive.compression]} {shlex.quote(_globals(manifest))} | psql --dbname=postgres
 
 3. Restore into a new, empty database (never over the one you want to rescue):
 
@@ -84,7 +84,7 @@ def _globals(manifest: Manifest) -> str:
 
 
 def _restore_commands(manifest: Manifest, name: str) -> str:
-    unpack = _UNPACK[manifest.archive.compression]
+    unpack, name = _UNPACK[manifest.archive.compression], shlex.quote(name)
     target = shlex.quote(manifest.dbname + "_restored")
     if manifest.options.format is ArchiveFormat.PLAIN:
         return f"       {unpack} {name} | psql --no-psqlrc --set=ON_ERROR_STOP=1 --dbname={target}"
