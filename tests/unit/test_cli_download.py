@@ -76,6 +76,16 @@ def test_its_json_tells_what_was_copied(pgproof: CommandLine, backup: Backup, tm
     assert (second["copied"], second["bytes_copied"], second["folder"]) == ([], 0, first.json["folder"])
 
 
+def test_instructions_that_were_written_anew_are_told(pgproof: CommandLine, backup: Backup, tmp_path: Path) -> None:
+    assert pgproof("download", str(backup.id), "--to", str(tmp_path / "before"), "--json").json["warnings"] == []
+    pgproof.storage.delete(f"{backup.folder}/RESTORE.md")
+    done = pgproof("download", str(backup.id), "--to", str(tmp_path))
+    said = "RESTORE.md is missing in the storage: in the copy it is written anew from the manifest"
+    assert done.status == 0
+    assert done.out.splitlines()[1] == f"WARNING: {said}"
+    assert pgproof("download", str(backup.id), "--to", str(tmp_path), "--json").json["warnings"] == [said]
+
+
 def test_every_download_is_in_the_audit_trail_and_every_failure(
     pgproof: CommandLine, backup: Backup, tmp_path: Path
 ) -> None:

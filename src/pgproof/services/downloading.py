@@ -9,25 +9,28 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgproof.domain.archive import CHECKSUMS, INSTRUCTIONS, MANIFEST, Compression
 from pgproof.domain.backup import Backup
 from pgproof.domain.errors import CatalogError, ChecksumMismatch, IntegrityError, ObjectMissing
 from pgproof.domain.manifest import StoredObject
 from pgproof.services import contents
 from pgproof.services.backups import check_usable
-from pgproof.services.measured import Measured
+from pgproof.services.copied_texts import texts_of
 from pgproof.services.ports import Catalog, Folders, Observer, Storage
 from pgproof.services.target_folder import TargetFolder, told
 
 
 @dataclass(frozen=True)
 class Download:
-    """A backup that lies in `folder` as well, whole. `copied` of its `objects` were not there yet; sizes in bytes."""
+    """A backup that lies in `folder` as well, whole. `copied` of its `objects` were not there yet; sizes in bytes.
+
+    `warnings` tell what is not as it is stored: a text that was lost or edited is written anew.
+    """
 
     backup: Backup
     folder: str
     objects: Sequence[StoredObject]
     copied: Sequence[StoredObject]
+    warnings: Sequence[str] = ()
 
     @property
     def size(self) -> int:
@@ -51,21 +54,25 @@ class DownloadService:
     def download(self, backup_id: int, to: Path, observer: Observer) -> Download:
         """Copy a backup into a folder of its own in `to`; what lies there already and is right is kept.
 
-        Every byte is held to the manifest on its way, and the manifest comes last. Raises `Conflict` if something
-        else lies there, or if the backup is deleted meanwhile, `InvalidInput` for a folder in the storage itself.
+        Every byte is held to the manifest on its way, and the manifest comes last. A RESTORE.md that was lost or edited
+        is written anew, and the result warns of it. Raises `Conflict` if something else lies there, or if the backup is
+        deleted meanwhile, `InvalidInput` for a folder in the storage itself.
         """
         backup = self._usable(backup_id)
         folder = self._folders.open(to, self._storage)
         with self._noticing_deletion(backup_id):
             observer.step("manifest")
-            objects = self._objects(backup)
+            manifest = contents.read_manifest(self._storage, backup)
+            texts = texts_of(self._storage, backup.folder, manifest)
+            objects = (*manifest.objects, *texts.objects)
             target = TargetFolder(folder, backup.folder.rpartition("/")[2], objects)
             wanted = target.missing(observer)
             target.prepare(wanted)
             for item in wanted:
                 observer.step(f"copy {item.name}")
-                target.store(item, self._read(backup, item, observer))
-        return Download(backup, target.place, objects, wanted)
+                written = item.name in texts.anew
+                target.store(item, texts.written(item.name) if written else self._read(backup, item, observer))
+        return Download(backup, target.place, objects, wanted, texts.warnings)
 
     def stream(self, backup_id: int, observer: Observer) -> Generator[bytes, None, None]:
         """The stored archive. Whoever has read it all and sees no error has it whole.
@@ -84,19 +91,6 @@ class DownloadService:
         backup = self._catalog.get_backup(backup_id)
         check_usable(backup)
         return backup
-
-    def _objects(self, backup: Backup) -> tuple[StoredObject, ...]:
-        """All that lies in the backup's folder, in the order in which it was stored."""
-        manifest = contents.read_manifest(self._storage, backup)
-        contents.check_checksums(self._storage, backup.folder, manifest)
-        text = b"".join(self._storage.read(f"{backup.folder}/{CHECKSUMS}"))
-        sums = contents.parse_checksums(text.decode(errors="replace"))
-        sums[CHECKSUMS] = Measured([text]).drain().sha256
-        texts = (self._text(backup, name, sums.get(name, "")) for name in (INSTRUCTIONS, CHECKSUMS, MANIFEST))
-        return (*manifest.objects, *texts)
-
-    def _text(self, backup: Backup, name: str, sha256: str) -> StoredObject:
-        return StoredObject(name, self._storage.stat(f"{backup.folder}/{name}").size, sha256, Compression.NONE)
 
     def _read(self, backup: Backup, item: StoredObject, observer: Observer) -> Generator[bytes, None, None]:
         return contents.read_checked(self._storage, backup.folder, item, told(observer, item))

@@ -65,10 +65,12 @@ def _into_folder(session: Session, backup_id: int, to: Path, *, as_json: bool) -
         "copied": [item.name for item in done.copied],
         "bytes": done.size,
         "bytes_copied": done.size_copied,
+        "warnings": list(done.warnings),
         "message": message,
     }
     check = f"check it there with: cd {text.plain(shlex.quote(done.folder))} && sha256sum --check SHA256SUMS"
-    session.show(document, f"{message}\n{check}", as_json=as_json)
+    warnings = [f"WARNING: {text.plain(line)}" for line in done.warnings]
+    session.show(document, "\n".join([message, *warnings, check]), as_json=as_json)
 
 
 def _message(done: "Download") -> str:
