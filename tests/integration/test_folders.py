@@ -1,5 +1,6 @@
 """Folders that somebody names: any but the storage itself, by whatever name; and what a full one does."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from pgproof.adapters.storage.folders import LocalFolders
 from pgproof.adapters.storage.local import LocalStorage
-from pgproof.domain.errors import InvalidInput, StorageFull
+from pgproof.domain.errors import Conflict, InvalidInput, StorageFull
 from pgproof.services.downloading import DownloadService
 from tests.e2e.conftest import Recorder
 from tests.fakes.catalog import MemoryCatalog
@@ -67,6 +68,53 @@ def test_a_storage_without_paths_holds_no_folder(tmp_path: Path) -> None:
 def test_what_names_no_folder_is_told(root: Path, name: str) -> None:
     with pytest.raises(InvalidInput, match="names no folder"):
         LocalFolders().open(Path(name), LocalStorage(root))
+
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+
+
+def test_our_folder_one_of_root_and_one_that_is_not_there_yet_may_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    folders = LocalFolders()
+    folders.check_owner(LocalStorage(tmp_path), "ours")
+    folders.check_owner(LocalStorage(tmp_path), "not yet")
+    folders.check_owner(LocalStorage(Path("/")), "usr")
+    folders.check_owner(MemoryStorage(), "without any path")
+
+
+@only_root
+@pytest.mark.parametrize(("user", "name"), [(65534, "nobody|65534"), (4_000_000, "4000000")])
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_download_leaves_the_folder_of_another_user_as_it_is(
+    tmp_path: Path, user: int, name: str, empty: bool
+) -> None:
+    catalog, storage = MemoryCatalog(), MemoryStorage()
+    backup = stored_whole(catalog, storage)
+    service = DownloadService(catalog=catalog, storage=storage, folders=LocalFolders())
+    folder = tmp_path / backup.folder.rpartition("/")[2]
+    folder.mkdir()
+    if not empty:
+        service.download(backup.id, tmp_path, Recorder())
+    folder.chmod(0o777)
+    os.chown(folder, user, user)
+    held = {path.name for path in folder.iterdir()}
+    with pytest.raises(Conflict, match=f"{folder} belongs to another user, ({name})$") as raised:
+        service.download(backup.id, tmp_path, Recorder())
+    assert "name another place" in raised.value.hint
+    assert (folder.stat().st_uid, folder.stat().st_mode & 0o777) == (user, 0o777)
+    assert {path.name for path in folder.iterdir()} == held
+
+
+def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    catalog, storage = MemoryCatalog(), MemoryStorage()
+    backup = stored_whole(catalog, storage)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / backup.folder.rpartition("/")[2]).symlink_to(tmp_path / "elsewhere")
+    service = DownloadService(catalog=catalog, storage=storage, folders=LocalFolders())
+    with pytest.raises(InvalidInput, match="symbolic link") as raised:
+        service.download(backup.id, tmp_path, Recorder())
+    assert raised.value.hint == "Name another folder."
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 class Crowding(MemoryStorage):

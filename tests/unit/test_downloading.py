@@ -53,12 +53,18 @@ class OneFolder:
     def __init__(self, storage: MemoryStorage) -> None:
         self.storage = storage
         self.opened: list[Path] = []
+        self.is_foreign: Callable[[], bool] = lambda: False
 
     def open(self, path: Path, apart_from: Storage) -> Storage:
         self.opened.append(path)
         if apart_from is self.storage:
             raise InvalidInput("it lies in the storage itself", hint="Name another.")
         return self.storage
+
+    def check_owner(self, storage: Storage, name: str) -> None:
+        assert storage is self.storage
+        if self.is_foreign():
+            raise Conflict(f"{name} belongs to another user", hint="Name another.")
 
 
 class Watcher:
@@ -260,6 +266,33 @@ def test_another_backup_in_the_folder_is_a_conflict_and_stays_as_it_is(
         service.download(backup.id, Path("there"), watcher)
     assert "Move that folder away" in raised.value.hint
     assert folder.objects == before
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_folder_of_another_user_is_not_touched_even_if_it_holds_the_very_backup(
+    service: DownloadService, folder: WatchedStorage, backup: Backup, watcher: Watcher, whole: bool
+) -> None:
+    if whole:
+        service.download(backup.id, Path("there"), watcher)
+    folder.unfinished.add(f"{stem(backup)}/left")
+    before = dict(folder.objects)
+    foreign = OneFolder(folder)
+    foreign.is_foreign = lambda: True
+    service._folders = foreign
+    with pytest.raises(Conflict, match="another user"):
+        service.download(backup.id, Path("there"), watcher)
+    assert (folder.objects, len(folder.unfinished)) == (before, 1)
+
+
+def test_a_folder_that_another_user_makes_meanwhile_gets_no_manifest(
+    service: DownloadService, folder: WatchedStorage, backup: Backup, watcher: Watcher
+) -> None:
+    foreign = OneFolder(folder)
+    foreign.is_foreign = lambda: bool(folder.objects)  # with the first object it turns out to be somebody's
+    service._folders = foreign
+    with pytest.raises(Conflict, match="another user"):
+        service.download(backup.id, Path("there"), watcher)
+    assert list(folder.objects) == [f"{stem(backup)}/{backup.filename}"]
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/b", "..", ".x.part", "RESTORE.md", "manifest.json", "x\ny"])

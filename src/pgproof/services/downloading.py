@@ -65,7 +65,7 @@ class DownloadService:
             manifest = contents.read_manifest(self._storage, backup)
             texts = texts_of(self._storage, backup.folder, manifest)
             objects = (*manifest.objects, *texts.objects)
-            target = TargetFolder(folder, backup.folder.rpartition("/")[2], objects)
+            target = TargetFolder(self._folders, folder, backup.folder.rpartition("/")[2], objects)
             wanted = target.missing(observer)
             target.prepare(wanted)
             for item in wanted:

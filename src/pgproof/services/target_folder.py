@@ -9,7 +9,7 @@ from pgproof.domain.errors import Conflict, InvalidInput, ObjectMissing, Pgproof
 from pgproof.domain.manifest import StoredObject
 from pgproof.domain.wording import size
 from pgproof.services.measured import Measured
-from pgproof.services.ports import Observer, Progress, Storage
+from pgproof.services.ports import Folders, Observer, Progress, Storage
 
 _FULL = "Free space there or name another folder, then try again: what has arrived whole is kept."
 
@@ -26,7 +26,8 @@ class TargetFolder:
     Errors of the storage come with hints for whoever chose the folder.
     """
 
-    def __init__(self, storage: Storage, name: str, objects: Sequence[StoredObject]) -> None:
+    def __init__(self, folders: Folders, storage: Storage, name: str, objects: Sequence[StoredObject]) -> None:
+        self._folders = folders
         self._storage = storage
         self._name = name
         self._objects = objects
@@ -38,10 +39,11 @@ class TargetFolder:
         return f"{self._storage.url}/{self._name}" if path is None else str(path.parent)
 
     def missing(self, observer: Observer) -> list[StoredObject]:
-        """What has to be copied. Raises `Conflict` if anything lies there that is not this backup's.
+        """What has to be copied. Raises `Conflict` if anything lies there that is not this backup's, or not ours.
 
         Beside the right manifest, what does not match is a damaged copy and has to be copied again.
         """
+        self._check_owner()
         found: dict[str, _Found] = {}
         for item in reversed(self._objects):  # the manifest first: it tells whose folder that is
             with _chosen_by_somebody():
@@ -68,10 +70,20 @@ class TargetFolder:
                 )
 
     def store(self, item: StoredObject, chunks: Generator[bytes, None, None]) -> None:
-        """Store one object. What `chunks` raises comes out as it is, and leaves nothing under that name."""
+        """Store one object. What `chunks` raises comes out as it is, and leaves nothing under that name.
+
+        Raises `Conflict` if the folder is another user's.
+        """
+        # Where others may write as well, somebody can have made it since we looked; ours stays ours. The manifest
+        # comes last, so that at the latest then it is there to be looked at.
+        self._check_owner()
         failures: list[PgproofError] = []
         with _chosen_by_somebody(failures):
             self._storage.put(self._key(item.name), _remembering(chunks, failures))
+
+    def _check_owner(self) -> None:
+        with _chosen_by_somebody():
+            self._folders.check_owner(self._storage, self._name)
 
     def _key(self, name: str) -> str:
         return f"{self._name}/{name}"

@@ -1,11 +1,16 @@
 """Folders that somebody names, as storages."""
 
+import os
+import pwd
 from pathlib import Path
 
+from pgproof.adapters.storage.failures import reading
 from pgproof.adapters.storage.local import LocalStorage
 from pgproof.domain.archive import MANIFEST
-from pgproof.domain.errors import InvalidInput
+from pgproof.domain.errors import Conflict, InvalidInput, ObjectMissing
 from pgproof.services.ports import Storage
+
+_ROOT = 0
 
 
 class LocalFolders:
@@ -24,6 +29,30 @@ class LocalFolders:
                 hint="Name a folder elsewhere, best on another disk or machine.",
             )
         return LocalStorage(folder)
+
+    def check_owner(self, storage: Storage, name: str) -> None:
+        """Raise `Conflict` if the folder `name` in there is another user's than ours or root's."""
+        path = storage.local_path(name)
+        if path is None:
+            return
+        try:
+            with reading(path):
+                owner = path.lstat().st_uid
+        except ObjectMissing:  # then it will be made, and be ours
+            return
+        if owner not in {os.geteuid(), _ROOT}:
+            raise Conflict(
+                f"{path} belongs to another user, {_name(owner)}",
+                hint="Its owner could exchange the copy later. Move that folder away, or name another place.",
+                facts={"path": str(path), "owner": owner},
+            )
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # a user of another machine, or one that was removed
+        return str(user)
 
 
 def _lies_in(folder: Path, root: Path) -> bool:

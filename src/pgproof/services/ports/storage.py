@@ -68,6 +68,12 @@ class Folders(Protocol):
         Raises `InvalidInput` for what is no path, and for a folder that is `apart_from` or lies in it.
         """
 
+    def check_owner(self, storage: Storage, name: str) -> None:
+        """Raise `Conflict` if the folder `name` in an opened one is there and belongs to another user than us or root.
+
+        Its owner could exchange what is stored there, whatever the modes are.
+        """
+
 
 class Streams(Protocol):
     """Compression of byte streams: iterators in, iterators out, in bounded memory."""
