@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ from tests.servers import Server
 
 ROOT = Path(__file__).parents[2]
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+NOW = AT + timedelta(days=1)
 ODD = 'odd "näme"\\\n{a="b"}'
 TOTAL = 100_000
 
@@ -103,7 +104,7 @@ def overview_of(catalog: PostgresCatalog, storage: MemoryStorage | None = None) 
 
 
 def states(records: OverviewRecords) -> Mapping[str, DatabaseState]:
-    return {state.name: state for state in records.database_states()}
+    return {state.name: state for state in records.database_states(NOW)}
 
 
 def test_the_embedded_servers_own_database_is_nobodys_worry(catalog: PostgresCatalog) -> None:
@@ -116,7 +117,7 @@ def test_the_embedded_servers_own_database_is_nobodys_worry(catalog: PostgresCat
 
 @pytest.mark.usefixtures("filled")
 def test_every_registered_database_and_every_one_with_backups_is_there(records: OverviewRecords) -> None:
-    found = records.database_states()
+    found = records.database_states(NOW)
     assert [state.name for state in found] == ["crm", "gone", "new", "shop"]
     assert [state.known_since is None for state in found] == [False, True, False, False]
 
@@ -176,6 +177,7 @@ def test_jobs_are_counted_by_where_they_stand(
     )
     queue = records.queue_state()
     assert (queue.waiting, queue.running) == ({("near", "backup"): 2}, {("default", "verify"): 1})
+    assert queue.waiting_since == {"near": datetime(2026, 3, 1, 11, tzinfo=UTC)}
     assert queue.oldest_waiting_at == datetime(2026, 3, 1, 11, tzinfo=UTC)
     assert queue.workers == 1
     assert records.finished_jobs() == {
@@ -183,6 +185,47 @@ def test_jobs_are_counted_by_where_they_stand(
         ("verify", "failed", "checksum_mismatch"): 1,
         ("cleanup", "failed", "conflict"): 1,
     }
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_job_waits_since_it_could_be_taken_and_each_group_has_its_own_oldest(
+    records: OverviewRecords, catalog_connection: ConnectionInfo, server18: Server
+) -> None:
+    server18.sql(
+        catalog_connection,
+        "UPDATE pgproof.jobs SET not_before = timestamptz '2026-03-01 11:45Z' WHERE created_at = '2026-03-01 11:00Z'",
+        """INSERT INTO pgproof.jobs (kind, status, worker_group, requested_by, database, created_at)
+           VALUES ('verify', 'queued', 'far', 'ann', 'shop', timestamptz '2026-03-01 11:50Z'),
+                  ('verify', 'queued', 'default', 'ann', 'shop', timestamptz '2026-03-01 10:00Z')""",
+    )
+    queue = records.queue_state()
+    near, far, default = (datetime(2026, 3, 1, *at, tzinfo=UTC) for at in ((11, 30), (11, 50), (10, 0)))
+    assert queue.waiting_since == {"near": near, "far": far, "default": default}
+    assert queue.oldest_waiting_at == default
+    assert queue.untaken() == {"near": near, "far": far}, "in the other a job runs"
+
+
+@pytest.mark.usefixtures("filled")
+def test_what_a_clock_that_was_ahead_has_dated_hides_nothing(
+    records: OverviewRecords, catalog_connection: ConnectionInfo, server18: Server
+) -> None:
+    server18.sql(
+        catalog_connection,
+        "UPDATE pgproof.backup_jobs SET completed_at = '2027-03-01 02:00Z' WHERE filename IN ('shop1', 'crm6', 'crm7')",
+        "UPDATE pgproof.restore_tests SET completed_at = '2027-03-01 02:00Z' WHERE database = 'shop'",
+        "UPDATE pgproof.restore_tests SET completed_at = '2027-03-01 02:00Z', outcome = 'passed' "
+        "WHERE database = 'crm' AND completed_at < '2026-02-28'",
+    )
+    found = states(records)
+    shop, crm = found["shop"], found["crm"]
+    assert shop.last
+    assert (shop.last.completed_at, shop.proven_at) == (datetime(2026, 2, 28, 2, tzinfo=UTC), None)
+    assert crm.last is None
+    assert (crm.failing["backup"].message, crm.failing["restore_test"].message) == ("odd", "2 rows are missing")
+    assert crm.proven_at is None
+    later = {state.name: state for state in records.database_states(datetime(2027, 3, 1, 1, tzinfo=UTC))}
+    assert later["crm"].last, "an hour is no more than clocks may differ"
+    assert "backup" not in later["crm"].failing
 
 
 @pytest.mark.usefixtures("filled")

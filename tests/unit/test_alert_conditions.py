@@ -44,6 +44,7 @@ def look(
         more.get("max_size", 1e18),
         more.get("cleanup"),
         more.get("left_behind", ()),
+        more.get("known_late", frozenset()),
     )
     return list(conditions(scene))
 
@@ -112,8 +113,83 @@ def test_a_schedule_of_its_own_counts_and_the_one_for_all_does_not() -> None:
     assert look(state, schedules=[NIGHTLY, replace(own, enabled=False)]) == []
 
 
-def test_a_zone_that_is_unknown_here_makes_nothing_late() -> None:
-    assert look(SHOP, schedules=[replace(NIGHTLY, zone="Mars/Olympus")]) == []
+def test_a_zone_that_is_unknown_here_makes_late_what_is_late_in_every_zone() -> None:
+    odd = replace(NIGHTLY, zone="Mars/Olympus", settled_until=LONG_AGO, last_due_at=None)
+    grace, latest = HOUR + timedelta(seconds=600), TONIGHT + 12 * HOUR
+    in_time = replace(SHOP, last=replace(DONE, completed_at=TONIGHT - 14 * HOUR))
+    assert look(in_time, schedules=[odd], now=latest + grace) == []
+    before = replace(SHOP, last=replace(DONE, completed_at=TONIGHT - 14 * HOUR - timedelta(seconds=1)))
+    assert look(before, schedules=[odd], now=latest + grace - timedelta(seconds=1)) == []
+    assert kinds(look(before, schedules=[odd], now=latest + grace)) == [(AlertKind.LATE, "shop")]
+    assert kinds(look(replace(SHOP, last=None), schedules=[odd])) == [(AlertKind.LATE, "shop")]
+    assert look(replace(SHOP, last=None, known_since=TONIGHT - 14 * HOUR), schedules=[odd]) == []
+
+
+MISSING = replace(SHOP, last=replace(DONE, completed_at=DONE.completed_at - DAY))
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("took", "longest"),
+    [(None, 12), (300, 12), (3600, 12), (20 * 3600, 41), (40 * 3600, 48)],
+    ids=["the first", "short", "an hour", "long", "endless"],
+)
+def test_a_backup_that_is_under_way_is_not_late_until_something_must_be_wrong_with_it(
+    took: int | None, longest: int
+) -> None:
+    last = None if took is None else replace(DONE, completed_at=TONIGHT - 4 * DAY, seconds=took)
+    begun = replace(SHOP, last=last, unfinished_since=TONIGHT)
+    assert look(begun, now=TONIGHT + longest * HOUR) == []
+    assert kinds(look(begun, now=TONIGHT + longest * HOUR + SECOND)) == [(AlertKind.LATE, "shop")]
+
+
+def test_a_backup_that_hangs_is_late_however_often_it_was_due_since() -> None:
+    hourly = replace(NIGHTLY, cron="0 * * * *", settled_until=NOW, last_due_at=NOW)
+    hanging = replace(MISSING, unfinished_since=NOW - 12 * HOUR - SECOND)
+    assert kinds(look(hanging, schedules=[hourly])) == [(AlertKind.LATE, "shop")]
+    assert look(replace(hanging, unfinished_since=NOW - 12 * HOUR), schedules=[hourly]) == []
+
+
+def test_a_backup_that_was_asked_for_in_the_future_excuses_nothing() -> None:
+    assert kinds(look(replace(MISSING, unfinished_since=NOW + 365 * DAY))) == [(AlertKind.LATE, "shop")]
+
+
+def test_what_was_told_to_be_late_is_so_until_there_is_a_backup_and_not_until_one_has_begun() -> None:
+    begun = replace(MISSING, unfinished_since=NOW)
+    assert look(begun) == []
+    assert kinds(look(begun, known_late=frozenset({"shop"}))) == [(AlertKind.LATE, "shop")]
+    assert look(begun, known_late=frozenset({"crm"})) == []
+    assert look(SHOP, known_late=frozenset({"shop"})) == []
+
+
+def test_a_rule_of_hours_is_meant_literally() -> None:
+    begun = replace(MISSING, unfinished_since=NOW)
+    assert kinds(look(begun, rules=[AlertRule("shop", late_after_hours=24)])) == [(AlertKind.LATE, "shop")]
+
+
+def test_one_backup_that_took_a_day_does_not_hide_for_two_that_none_comes() -> None:
+    state = replace(SHOP, last=replace(DONE, completed_at=TONIGHT - 4 * HOUR, seconds=20 * 3600))
+    assert look(state, now=TONIGHT + 12 * HOUR - SECOND) == []
+    assert kinds(look(state, now=TONIGHT + 12 * HOUR)) == [(AlertKind.LATE, "shop")]
+
+
+def test_a_duration_that_a_clock_has_made_negative_shortens_nothing() -> None:
+    state = replace(SHOP, last=replace(DONE, completed_at=TONIGHT - DAY, seconds=-21600))
+    assert look(state, now=TONIGHT + HOUR - SECOND) == []
+
+
+@pytest.mark.parametrize("field", ["settled_until", "created_at"])
+def test_a_schedule_of_a_clock_that_was_ahead_hides_nothing(field: str) -> None:
+    changes: dict[str, Any] = {field: NOW + 365 * DAY}
+    ahead = replace(NIGHTLY, last_due_at=None, **{"settled_until": TONIGHT - DAY, **changes})
+    assert kinds(look(MISSING, schedules=[ahead])) == [(AlertKind.LATE, "shop")]
+    changes = {field: NOW - HOUR}
+    changed = replace(ahead, **changes)
+    assert look(MISSING, schedules=[changed]) == []
+
+
+def test_a_database_registered_by_a_clock_that_was_ahead_is_missed() -> None:
+    assert kinds(look(replace(MISSING, known_since=NOW + 365 * DAY))) == [(AlertKind.LATE, "shop")]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from pgproof.domain.alert import AlertKind
 from pgproof.domain.alert_rule import AlertRule
 from pgproof.domain.errors import ConfigurationError, InvalidInput, NotFound
+from pgproof.domain.schedule import NewSchedule, Task
 from pgproof.domain.secret import LostSecret, Secret
 from pgproof.services.alerts import AlertService
 from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure
@@ -34,7 +35,7 @@ class States:
     def __init__(self) -> None:
         self.states = {name: DatabaseState(name, LONG_AGO, 1, 1, DONE) for name in ("shop", "crm")}
 
-    def database_states(self) -> list[DatabaseState]:
+    def database_states(self, _: datetime) -> list[DatabaseState]:
         return list(self.states.values())
 
     def failing_cleanup(self) -> LastFailure | None:
@@ -48,6 +49,7 @@ class World:
         self.clock = FakeClock()
         self.records = MemoryAlerts()
         self.overview = States()
+        self.schedules = MemorySchedules()
         self.storage = MemoryStorage()
         self.catalog = MemoryCatalog()
         self.inbox, self.beats = Inbox(), Beats()
@@ -59,7 +61,7 @@ class World:
         return AlertService(
             records=self.records,
             overview=cast("Any", self.overview),
-            schedules=MemorySchedules(),
+            schedules=self.schedules,
             databases=databases,
             storage_watch=StorageWatch(storage or self.storage, self.clock, host),
             telling=Telling(self.records, self.inbox, self.clock, urls, "/b"),
@@ -314,3 +316,20 @@ def test_a_storage_that_never_answers_does_not_hold_up_the_check() -> None:
     (found,) = watch.conditions(0)
     assert "does not answer" in found.summary
     gate.set()
+
+
+def test_a_late_backup_that_has_begun_is_no_recovery_and_no_reason_for_a_heartbeat() -> None:
+    world = World(MAIL, heartbeat=True)
+    world.overview.states["shop"] = replace(world.overview.states["shop"], last=None)
+    new = NewSchedule(Task.BACKUP, "0 2 * * *", database="shop")
+    world.schedules.add_schedule(new, by="ann", now=NOW - timedelta(days=1))
+    world.minute()  # the one of 02:00 has not come, as NOW is past noon
+    assert world.inbox.titles == ["pgproof: shop late"]
+    shop = world.overview.states["shop"]
+    world.overview.states["shop"] = replace(shop, unfinished_since=world.clock.now())
+    world.mend("crm")
+    world.minute()
+    assert (len(world.inbox.titles), world.beats.count) == (1, 0)
+    world.mend("shop")
+    world.minute()
+    assert (world.inbox.titles[1:], world.beats.count) == (["pgproof: shop recovered"], 1)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
 from pathlib import Path
@@ -40,7 +40,7 @@ SHOP = DatabaseState("shop", LONG_AGO, 1, 1, LastBackup(7, NOW - timedelta(hours
 class World:
     """An installation that is well: one worker, one schedule, one database with its backup, nothing waits."""
 
-    queue: QueueState = field(default_factory=lambda: QueueState({}, {}, None, workers=1))
+    queue: QueueState = field(default_factory=lambda: QueueState({}, {}, {}, workers=1))
     shop: DatabaseState = SHOP
     rules: list[AlertRule] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
@@ -57,7 +57,7 @@ class World:
             raise self.failure
         return self.queue
 
-    def database_states(self) -> Sequence[DatabaseState]:
+    def database_states(self, _: datetime) -> Sequence[DatabaseState]:
         return [self.shop]
 
     def list_alerts(self) -> Sequence[Alert]:
@@ -96,7 +96,7 @@ class TestWhoIsAtWork:
         assert failing(world.service.look()) == failing(world.service.alive()) == []
 
     def test_a_process_that_is_there_and_takes_no_jobs_is_not(self, world: World) -> None:
-        world.queue = QueueState({}, {}, None, workers=0)
+        world.queue = QueueState({}, {}, {}, workers=0)
         assert failing(world.service.look()) == failing(world.service.alive()) == ["workers"]
 
     def test_a_schedule_that_nobody_starts_is_noticed(self, world: World) -> None:
@@ -128,12 +128,14 @@ class TestWhoIsAtWork:
         assert failing(world.service.look()) == []
 
     @pytest.mark.parametrize(
-        ("running", "expected"), [({}, ["jobs"]), ({("default", "backup"): 1}, [])], ids=["idle", "busy"]
+        ("running", "expected"),
+        [({}, ["jobs"]), ({("default", "verify"): 1}, []), ({("far", "backup"): 1}, ["jobs"])],
+        ids=["idle", "busy", "another group is busy"],
     )
     def test_jobs_that_wait_while_nobody_works_are_noticed(
         self, world: World, running: Mapping[tuple[str, str], int], expected: list[str]
     ) -> None:
-        world.queue = QueueState({("default", "backup"): 2}, running, NOW, workers=1)
+        world.queue = QueueState({("default", "backup"): 2}, running, {"default": NOW}, workers=1)
         world.clock.seconds = TAKEN_WITHIN.total_seconds()
         assert failing(world.service.look()) == []
         world.clock.seconds += 1
@@ -153,6 +155,69 @@ class TestWhoIsAtWork:
         assert failing(world.service.alive()) == []
         (found,) = (one for one in world.service.look() if one.outcome is Outcome.FAIL)
         assert "the backup that was due at 2026-03-02 02:00 UTC has not come" in found.detail
+
+    def test_a_group_without_a_worker_is_named_and_one_that_is_busy_is_not(self, world: World) -> None:
+        waiting = {("far", "backup"): 1, ("near", "backup"): 9}
+        since = {"far": NOW + timedelta(hours=1), "near": NOW}
+        world.queue = QueueState(waiting, {("near", "backup"): 1}, since, workers=1)
+        world.clock.seconds = HOUR + TAKEN_WITHIN.total_seconds()
+        assert failing(world.service.look()) == []
+        world.clock.seconds += 1
+        (found,) = (one for one in world.service.look() if one.outcome is Outcome.FAIL)
+        assert (
+            "10 jobs waiting, 1 running; nobody takes those of far, the oldest since 2026-03-01T13:30" in found.detail
+        )
+        assert "(far)" in found.hint
+
+    def test_a_backup_that_is_being_taken_is_not_late_until_it_hangs(self, world: World) -> None:
+        world.clock.seconds = UNTIL_TWO
+        world.start_what_is_due()
+        world.shop = replace(world.shop, unfinished_since=world.clock.now())
+        world.clock.seconds += 12 * HOUR
+        assert failing(world.service.look()) == []
+        world.clock.seconds += 1
+        assert failing(world.service.look()) == ["backups"]
+        assert failing(world.service.alive()) == []
+
+    def test_a_backup_that_was_told_to_be_late_is_not_there_because_it_has_begun(self, world: World) -> None:
+        world.clock.seconds = UNTIL_TWO
+        world.start_what_is_due()
+        world.clock.seconds += 2 * HOUR
+        world.shop = replace(world.shop, unfinished_since=world.clock.now())
+        assert failing(world.service.look()) == []
+        world.alerts = [Alert(AlertKey(AlertKind.LATE, "shop"), "shop is late", "", NOW)]
+        assert failing(world.service.look()) == ["backups"]
+
+    def test_backups_that_fail_again_and_again_are_not_there_because_the_next_one_is_tried(self, world: World) -> None:
+        world.clock.seconds = UNTIL_TWO
+        world.start_what_is_due()
+        failure = LastFailure(world.clock.now(), "dump_failed", "pg_dump ended with 1", 9)
+        world.clock.seconds += 2 * HOUR
+        world.shop = replace(world.shop, failing={"backup": failure}, unfinished_since=world.clock.now())
+        assert failing(world.service.look()) == ["backups"]
+        world.shop = replace(world.shop, failing={})
+        assert failing(world.service.look()) == []
+
+    def test_a_schedule_that_is_settled_ahead_of_time_hides_no_scheduler_that_hangs(self, world: World) -> None:
+        world.schedules.change_schedule(1, lambda one: replace(one, settled_until=NOW + timedelta(hours=1)))
+        assert failing(world.service.alive()) == []
+        world.schedules.change_schedule(1, lambda one: replace(one, settled_until=NOW + timedelta(days=365)))
+        assert failing(world.service.look()) == failing(world.service.alive()) == ["schedules"]
+        (found,) = (one for one in world.service.look() if one.outcome is Outcome.FAIL)
+        assert "is settled until 2027-03-01T12:30:00+00:00, because a clock was ahead" in found.detail
+
+    def test_a_zone_that_is_unknown_here_excuses_a_schedule_until_its_time_is_past_in_every_zone(
+        self, world: World
+    ) -> None:
+        """Settled at 12:30, so its next 02:00 may be, in the zone that is furthest behind, on 3 March at 14:00 UTC."""
+        world.schedules.change_schedule(1, lambda one: replace(one, zone="Mars/Olympus"))
+        world.shop = replace(world.shop, last=replace(SHOP.last, completed_at=NOW + timedelta(days=2)))  # type: ignore[type-var]
+        world.clock.seconds = 2 * 86_400 + 1.5 * HOUR + STARTED_WITHIN.total_seconds() - 1
+        assert failing(world.service.look()) == []
+        assert [one.check for one in world.service.look() if one.outcome is Outcome.WARN] == ["schedules"]
+        world.clock.seconds += 1
+        assert failing(world.service.look()) == ["schedules"]
+        assert failing(world.service.alive()) == [], "no restart brings a time zone"
 
     def test_a_backup_that_failed_has_not_come_either(self, world: World) -> None:
         world.clock.seconds = UNTIL_TWO
@@ -248,7 +313,7 @@ class TestTheCommand:
         assert done.out.splitlines()[-1] == "healthy"
 
     def test_unhealthy_is_status_13_and_says_what_to_do(self, world: World) -> None:
-        world.queue = QueueState({}, {}, None, workers=0)
+        world.queue = QueueState({}, {}, {}, workers=0)
         done = self.call(world, "--json")
         assert (done.status, done.json["healthy"]) == (13, False)
         (found,) = (one for one in done.json["checks"] if one["outcome"] == "fail")

@@ -11,8 +11,8 @@ from typing import Any
 from pgproof.domain.cron import check_cron, runs_after, runs_until, zone_of
 from pgproof.domain.errors import InvalidInput
 
+CLOCKS_DIFFER_BY = timedelta(hours=1)  # at most, between machines whose clocks are right
 # A schedule of every minute misses half a million runs in a year: nobody needs the exact number.
-_CLOCKS_DIFFER_BY = timedelta(hours=1)  # at most, between machines whose clocks are right
 MOST_COUNTED = 1000
 
 
@@ -84,7 +84,7 @@ class Schedule:
 
     def is_ahead(self, now: datetime) -> bool:
         """Whether due times are settled that have not come yet: somebody's clock was ahead, and is no more."""
-        return self.settled_until > now + _CLOCKS_DIFFER_BY
+        return self.settled_until > now + CLOCKS_DIFFER_BY
 
     def brought_back(self, now: datetime) -> "Schedule":
         """The schedule with nothing settled that has not come yet."""

@@ -4,18 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pgproof.domain.alert import AlertKey, AlertKind, Condition
+from pgproof.domain.alert import Alert, AlertKey, AlertKind, Condition
 from pgproof.domain.alert_rule import AlertRule, rule_for
-from pgproof.domain.cron import runs_until, zone_of
-from pgproof.domain.errors import InvalidInput
 from pgproof.domain.restore import Restore
 from pgproof.domain.schedule import Schedule, ScheduleRun, Task
 from pgproof.domain.wording import in_quotes, size
+from pgproof.services.lateness import is_under_way, overdue
 from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure
 
 BACKUP = "backup"
 LATE_HINT = "See whether a worker runs and what waits: pgproof job list"
-_GRACE = timedelta(hours=1)
 _SETTLED_WITHIN = timedelta(minutes=15)
 # Below these a backup is so small that half of it says nothing.
 _LEAST_SIZE = 1024**2
@@ -25,7 +23,7 @@ _WORDS: Mapping[str, str] = {BACKUP: "backup", "verify": "verifying of a backup"
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that is looked at. `max_size` in bytes."""
+    """Everything that is looked at. `max_size` in bytes. `known_late` are databases whose lateness was told already."""
 
     now: datetime
     databases: Sequence[DatabaseState]
@@ -35,6 +33,7 @@ class Scene:
     max_size: float
     failing_cleanup: LastFailure | None = None
     left_behind: Sequence[Restore] = ()
+    known_late: frozenset[str] = frozenset()
 
     def schedules_of(self, database: str, task: Task) -> Sequence[Schedule]:
         """The enabled schedules that hold for a database: its own if it has any, else those for all."""
@@ -90,17 +89,31 @@ def lateness(scene: Scene, state: DatabaseState) -> str | None:
         if scene.now - (last or state.known_since) > limit:
             why = f"it has no backup of the last {rule.late_after_hours:g} hours"
     else:
-        overdue = [
+        missing = [
             at
             for one in scene.schedules_of(state.name, Task.BACKUP)
-            if (at := _overdue(one, state, scene.now)) is not None
+            if (at := overdue(one, state, scene.now)) is not None
         ]
-        if overdue:
-            why = f"the backup that was due at {max(overdue):%Y-%m-%d %H:%M} UTC has not come"
+        if missing and not _is_awaited(scene, state):
+            why = f"the backup that was due at {max(missing):%Y-%m-%d %H:%M} UTC has not come"
     if why is None:
         return None
     since = "there is none yet" if last is None else f"the last one is of {last:%Y-%m-%d %H:%M} UTC"
     return f"{in_quotes(state.name)} is late: {why}; {since}"
+
+
+def told_late(alerts: Sequence[Alert]) -> frozenset[str]:
+    """The databases whose lateness was told and is not over."""
+    return frozenset(one.key.database for one in alerts if one.is_open and one.key.kind is AlertKind.LATE)
+
+
+def _is_awaited(scene: Scene, state: DatabaseState) -> bool:
+    """Whether it is early to call it late. Once that was told, or one has failed, only a backup ends it.
+
+    That the next one has begun says nothing: one that fails every hour is always under way.
+    """
+    told = state.name in scene.known_late or BACKUP in state.failing
+    return not told and is_under_way(state, scene.now)
 
 
 def _late(scene: Scene, state: DatabaseState) -> Iterator[Condition]:
@@ -109,22 +122,6 @@ def _late(scene: Scene, state: DatabaseState) -> Iterator[Condition]:
     summary = lateness(scene, state)
     if summary is not None:
         yield Condition(AlertKey(AlertKind.LATE, state.name), summary, LATE_HINT)
-
-
-def _overdue(schedule: Schedule, state: DatabaseState, now: datetime) -> datetime | None:
-    """The due time that should have brought a backup by now and has not."""
-    last = state.last
-    grace = _GRACE + timedelta(seconds=2 * (0 if last is None else last.seconds or 0))
-    try:
-        at = next(runs_until(schedule.cron, zone_of(schedule.zone), now - grace), None)
-    except InvalidInput:
-        return None
-    if at is None or state.known_since is None or at <= max(schedule.created_at, state.known_since):
-        return None
-    started = schedule.last_due_at is not None and schedule.last_due_at >= at
-    if at <= schedule.settled_until and not started:
-        return None  # it lay in the past when the schedule was changed
-    return None if last is not None and last.completed_at >= at else at
 
 
 def _shrunken(state: DatabaseState, rule: AlertRule) -> Iterator[Condition]:

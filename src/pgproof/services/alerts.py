@@ -11,7 +11,7 @@ from pgproof.domain.errors import NotFound, NotificationFailed
 from pgproof.domain.secret import Secret
 from pgproof.domain.wording import in_quotes
 from pgproof.services.abandoning import left_behind
-from pgproof.services.alert_conditions import BACKUP, Scene, conditions
+from pgproof.services.alert_conditions import BACKUP, Scene, conditions, told_late
 from pgproof.services.databases import DatabaseService
 from pgproof.services.ports import Catalog, Clock
 from pgproof.services.ports.alerts import AlertRecords, Heartbeat, Notifier
@@ -64,13 +64,14 @@ class AlertService:
         now = self._clock.now()
         scene = Scene(
             now=now,
-            databases=self._overview.database_states(),
+            databases=self._overview.database_states(now),
             schedules=self._schedules.list_schedules(),
             last_runs=self._schedules.last_runs(),
             rules=self._records.list_rules(),
             max_size=self._max_size,
             failing_cleanup=self._overview.failing_cleanup(),
             left_behind=left_behind(self._catalog),
+            known_late=told_late(self._records.list_alerts()),
         )
         largest = max((state.last.size or 0 for state in scene.databases if state.last), default=0)
         found = [*conditions(scene), *self._storage_watch.conditions(2 * largest)]

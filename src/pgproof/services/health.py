@@ -1,6 +1,7 @@
 """Is anybody at work? What a healthcheck asks: the catalog alone is looked at, and nothing is changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
 
@@ -8,8 +9,9 @@ from pgproof.domain.alert import AlertKind
 from pgproof.domain.errors import PgproofError
 from pgproof.domain.schedule import Schedule, Task, next_runs
 from pgproof.domain.wording import counted
-from pgproof.services.alert_conditions import BACKUP, LATE_HINT, Scene, lateness
+from pgproof.services.alert_conditions import BACKUP, LATE_HINT, Scene, lateness, told_late
 from pgproof.services.doctor import Finding, Outcome
+from pgproof.services.lateness import missed_in_every_zone
 from pgproof.services.ports import Clock
 from pgproof.services.ports.alerts import AlertRecords
 from pgproof.services.ports.overview import OverviewRecords, QueueState
@@ -46,7 +48,7 @@ class HealthService:
 
     def alive(self) -> Sequence[Finding]:
         """Whether workers and scheduler are at work. Only what a restart of the worker would mend fails here."""
-        return [_look_at_workers(self._overview.queue_state()), *self._look_at_schedules()]
+        return [_look_at_workers(self._overview.queue_state()), *self._look_at_schedules(_look_at_schedule)]
 
     def look(self) -> Sequence[Finding]:
         """The same, and whether jobs are taken and the last good backup of every database is on time.
@@ -56,17 +58,17 @@ class HealthService:
         queue = self._overview.queue_state()
         return [
             _look_at_workers(queue),
-            *self._look_at_schedules(),
+            *self._look_at_schedules(_look_closer_at_schedule),
             self._look_at_jobs(queue),
             *self._look_at_backups(),
             *self._look_at_alerts(),
         ]
 
-    def _look_at_schedules(self) -> Iterator[Finding]:
+    def _look_at_schedules(self, look: Callable[[Schedule, datetime], Finding | None]) -> Iterator[Finding]:
         known = self._schedules.list_schedules()
         enabled = [one for one in known if one.enabled]
         now = self._clock.now()
-        wrong = [finding for schedule in enabled if (finding := _look_at_schedule(schedule, now)) is not None]
+        wrong = [finding for schedule in enabled if (finding := look(schedule, now)) is not None]
         made = {one.task for one in known if one.from_settings}
         wrong += [_unmade(task) for task in self._wanted if task not in made]
         if not any(finding.outcome is Outcome.FAIL for finding in wrong):
@@ -76,26 +78,29 @@ class HealthService:
     def _look_at_jobs(self, queue: QueueState) -> Finding:
         waiting, running = sum(queue.waiting.values()), sum(queue.running.values())
         detail = f"{counted(waiting, 'job')} waiting, {running} running"
-        oldest = queue.oldest_waiting_at
-        if oldest is None or running or self._clock.now() - oldest <= TAKEN_WITHIN:
+        now = self._clock.now()
+        untaken = {group: since for group, since in queue.untaken().items() if now - since > TAKEN_WITHIN}
+        if not untaken:
             return Finding("jobs", Outcome.OK, detail)
-        groups = ", ".join(sorted({group for group, _ in queue.waiting}))
+        groups = ", ".join(sorted(untaken))
         return Finding(
             "jobs",
             Outcome.FAIL,
-            f"{detail}, the oldest since {_said(oldest)}",
-            f"Start a worker for their groups ({groups}), or look at the log of the one that is there.",
+            f"{detail}; nobody takes those of {groups}, the oldest since {_said(min(untaken.values()))}",
+            f"Start a worker for these groups ({groups}), or look at the log of the one that is there.",
         )
 
     def _look_at_backups(self) -> Iterator[Finding]:
         """Whether each database has its backup. Not by alerts: whoever raises them may be what stands still."""
+        now = self._clock.now()
         scene = Scene(
-            now=self._clock.now(),
-            databases=self._overview.database_states(),
+            now=now,
+            databases=self._overview.database_states(now),
             schedules=self._schedules.list_schedules(),
             last_runs={},
             rules=self._alerts.list_rules(),
             max_size=inf,
+            known_late=told_late(self._alerts.list_alerts()),
         )
         late = [(state, why) for state in scene.databases if (why := lateness(scene, state)) is not None]
         if not late:
@@ -119,6 +124,10 @@ def _look_at_workers(queue: QueueState) -> Finding:
 
 
 def _look_at_schedule(schedule: Schedule, now: datetime) -> Finding | None:
+    if schedule.is_ahead(now):
+        # A scheduler at work brings it back within seconds.
+        detail = f"{schedule} is settled until {_said(schedule.settled_until)}, because a clock was ahead"
+        return Finding("schedules", Outcome.FAIL, f"{detail}, and nobody has brought it back", _RESTART)
     try:
         first = next_runs(schedule.cron, schedule.zone, schedule.settled_until, 1)
     except PgproofError as error:
@@ -128,6 +137,18 @@ def _look_at_schedule(schedule: Schedule, now: datetime) -> Finding | None:
         return None
     detail = f"{schedule} was due at {_said(first[0])}, and nobody has started it"
     return Finding("schedules", Outcome.FAIL, detail, _RESTART)
+
+
+def _look_closer_at_schedule(schedule: Schedule, now: datetime) -> Finding | None:
+    """The same, but a time zone that is unknown here does not excuse for ever. No restart would mend that."""
+    found = _look_at_schedule(schedule, now)
+    if found is None or found.outcome is not Outcome.WARN:
+        return found
+    missed = missed_in_every_zone(schedule, now - STARTED_WITHIN)
+    if missed is None:
+        return found
+    detail = f"{found.detail}; it was due by {_said(missed)} in any zone, and nobody has started it"
+    return replace(found, outcome=Outcome.FAIL, detail=detail)
 
 
 def _unmade(task: Task) -> Finding:

@@ -72,9 +72,10 @@ class OverviewService:
 
     def read(self) -> Overview:
         """The state of everything. A storage that does not answer is part of it; raises `CatalogUnreachable`."""
-        databases = self._records.database_states()
+        now = self._clock.now()
+        databases = self._records.database_states(now)
         return Overview(
-            at=self._clock.now(),
+            at=now,
             version=self._version,
             databases=databases,
             queue=self._records.queue_state(),

@@ -9,7 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pgproof.adapters.catalog.transactions import Records, Transactions
+from pgproof.adapters.catalog.under_way import backups_under_way
 from pgproof.domain.database import ConnectionInfo
+from pgproof.domain.schedule import CLOCKS_DIFFER_BY
 from pgproof.services.ports.overview import DatabaseState, LastBackup, LastFailure, QueueState
 
 # Each LATERAL is one look into an index: the number of databases counts, not that of backups.
@@ -41,6 +43,7 @@ _STATES = """
                include_logs, include_cache
         FROM pgproof.backup_jobs b
         WHERE b.database = known.name AND status IN ('completed', 'restored') AND deletion_started_at IS NULL
+          AND completed_at <= :latest
         ORDER BY completed_at DESC LIMIT 1
     ) AS last ON true
     LEFT JOIN LATERAL (
@@ -57,17 +60,17 @@ _STATES = """
     ) AS usual ON true
     LEFT JOIN LATERAL (
         SELECT id, completed_at, error_details ->> 'code' AS code, error_message FROM pgproof.backup_jobs b
-        WHERE b.database = known.name AND status = 'failed'
+        WHERE b.database = known.name AND status = 'failed' AND completed_at <= :latest
         ORDER BY completed_at DESC LIMIT 1
     ) AS failed ON true
     LEFT JOIN LATERAL (
         SELECT completed_at, duration_seconds FROM pgproof.restore_tests t
-        WHERE t.database = known.name AND outcome = 'passed'
+        WHERE t.database = known.name AND outcome = 'passed' AND completed_at <= :latest
         ORDER BY completed_at DESC LIMIT 1
     ) AS passed ON true
     LEFT JOIN LATERAL (
         SELECT completed_at, outcome, backup_id, error_message FROM pgproof.restore_tests t
-        WHERE t.database = known.name AND outcome IN ('passed', 'failed')
+        WHERE t.database = known.name AND outcome IN ('passed', 'failed') AND completed_at <= :latest
         ORDER BY completed_at DESC LIMIT 1
     ) AS verdict ON true
     LEFT JOIN LATERAL (
@@ -96,7 +99,7 @@ _LAST_CLEANUP = """
     WHERE kind = 'cleanup' AND status IN ('succeeded', 'failed') ORDER BY id DESC LIMIT 1"""
 
 _UNFINISHED = """
-    SELECT kind, status, worker_group, count(*) AS jobs, min(created_at) AS oldest
+    SELECT kind, status, worker_group, count(*) AS jobs, min(greatest(created_at, not_before)) AS oldest
     FROM pgproof.jobs WHERE status IN ('queued', 'running') GROUP BY 1, 2, 3"""
 
 _FINISHED = """
@@ -120,29 +123,33 @@ class OverviewRecords(Records):
         super().__init__(transactions)
         self._apart = {"host": embedded and embedded.host, "dbname": embedded and embedded.dbname}
 
-    def database_states(self) -> Sequence[DatabaseState]:
+    def database_states(self, now: datetime) -> Sequence[DatabaseState]:
         """Every database that is registered or has usable backups, by name."""
         with self._transactions() as session:
             failures: dict[str, dict[str, int]] = defaultdict(dict)
             for row in session.execute(text(_FAILURES)):
                 failures[row.database][row.code] = row.failures
             failing = _failing_jobs(session)
-            rows = session.execute(text(_STATES), self._apart).all()
-        states = [_to_state(row, failures.get(row.name, {}), failing.get(row.name, {})) for row in rows]
+            rows = session.execute(text(_STATES), {**self._apart, "latest": now + CLOCKS_DIFFER_BY}).all()
+            under_way = backups_under_way(session)
+        states = [
+            _to_state(row, failures.get(row.name, {}), failing.get(row.name, {}), under_way.get(row.name))
+            for row in rows
+        ]
         return sorted(states, key=lambda state: state.name)
 
     def queue_state(self) -> QueueState:
         """What is queued and what runs."""
         waiting: dict[tuple[str, str], int] = defaultdict(int)
         running: dict[tuple[str, str], int] = defaultdict(int)
-        oldest: datetime | None = None
+        oldest: dict[str, datetime] = {}
         with self._transactions() as session:
             workers = session.scalars(text(_WORKERS)).one()
             rows = session.execute(text(_UNFINISHED)).all()
         for row in rows:
             if row.status == "queued":
                 waiting[row.worker_group, row.kind] += row.jobs
-                oldest = row.oldest if oldest is None else min(oldest, row.oldest)
+                oldest[row.worker_group] = min(oldest.get(row.worker_group, row.oldest), row.oldest)
             else:
                 running[row.worker_group, row.kind] += row.jobs
         return QueueState(waiting, running, oldest, workers)
@@ -169,7 +176,9 @@ def _failing_jobs(session: Session) -> Mapping[str, Mapping[str, LastFailure]]:
     return found
 
 
-def _to_state(row: Any, failures: Mapping[str, int], jobs: Mapping[str, LastFailure]) -> DatabaseState:
+def _to_state(
+    row: Any, failures: Mapping[str, int], jobs: Mapping[str, LastFailure], under_way: datetime | None
+) -> DatabaseState:
     failing = dict(jobs)
     tried = failing.get("restore_test")
     if tried is not None and row.verdict_at is not None and row.verdict_at > tried.at:
@@ -203,4 +212,5 @@ def _to_state(row: Any, failures: Mapping[str, int], jobs: Mapping[str, LastFail
         test_seconds=row.test_seconds,
         restored_at=row.restored_at,
         restore_seconds=row.restore_seconds,
+        unfinished_since=under_way,
     )

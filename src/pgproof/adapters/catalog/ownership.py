@@ -16,7 +16,7 @@ from pgproof.services.ports import Lock
 
 # Other applications may use advisory locks in the same database: our first keys begin here ("pg" in ASCII).
 _NAMESPACE = 0x7067_0000
-_KEY_BITS = 0x7FFF_FFFF
+KEY_BITS = 0x7FFF_FFFF
 
 # The server itself notices a client whose machine is gone, in about a minute.
 _NOTICE_LOST_CLIENTS = (
@@ -154,5 +154,10 @@ def is_owned(connection: ConnectionInfo, kind: Lock, job_id: int) -> bool:
         return session.execute(_LOCKS, _keys(kind, job_id)).fetchone() is not None
 
 
+def lock_class(kind: Lock) -> int:
+    """The first key of the locks of that kind; the second is the job's number, cut to `KEY_BITS`."""
+    return _NAMESPACE + kind.value
+
+
 def _keys(kind: Lock, job_id: int) -> tuple[int, int]:
-    return _NAMESPACE + kind.value, job_id & _KEY_BITS
+    return lock_class(kind), job_id & KEY_BITS

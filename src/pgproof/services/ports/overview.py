@@ -40,6 +40,8 @@ class DatabaseState:
     registered no more. `failures` counts the failed backups that are still listed, by code. `failing` has a failure
     for each kind of work (`backup`, `verify`, `restore_test`) whose last attempt failed. `proven_at` is when a
     restore test last passed, `test_seconds` what it took, `restore_seconds` what the last restore took.
+    `unfinished_since` is when the oldest backup was asked for that somebody alive takes, or that is in line where jobs
+    are taken; ``None`` without one.
     """
 
     name: str
@@ -53,23 +55,41 @@ class DatabaseState:
     test_seconds: float | None = None
     restored_at: datetime | None = None
     restore_seconds: float | None = None
+    unfinished_since: datetime | None = None
 
 
 @dataclass(frozen=True)
 class QueueState:
-    """Jobs by worker group and kind. `workers` is the number of those that gave a sign of life within a minute."""
+    """Jobs by worker group and kind. `workers` is the number of those that gave a sign of life within a minute.
+
+    `waiting_since` tells of each group since when the oldest of its jobs could have been taken.
+    """
 
     waiting: Mapping[tuple[str, str], int]
     running: Mapping[tuple[str, str], int]
-    oldest_waiting_at: datetime | None
+    waiting_since: Mapping[str, datetime]
     workers: int
+
+    @property
+    def oldest_waiting_at(self) -> datetime | None:
+        """The same of all groups."""
+        return min(self.waiting_since.values(), default=None)
+
+    def untaken(self) -> Mapping[str, datetime]:
+        """The same of the groups in which nothing runs."""
+        busy = {group for group, _ in self.running}
+        return {group: since for group, since in self.waiting_since.items() if group not in busy}
 
 
 class OverviewRecords(Protocol):
     """A look at the whole catalog in few statements, fast with 100,000 backups. All raise `CatalogUnreachable`."""
 
-    def database_states(self) -> Sequence[DatabaseState]:
-        """Every database that is registered or has usable backups, by name."""
+    def database_states(self, now: datetime) -> Sequence[DatabaseState]:
+        """Every database that is registered or has usable backups, by name.
+
+        What is dated later than `now`, by more than clocks differ, is left out as what was last: a clock was ahead, and
+        it would hide for as long that nothing comes any more.
+        """
 
     def queue_state(self) -> QueueState:
         """What is queued and what runs."""
