@@ -13,7 +13,7 @@ COMPILE = uv pip compile --quiet --universal --generate-hashes --no-emit-index-u
 AT_ONCE = -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-deploy deploy-needs check format bench bench-api docs reference dist sbom audit release-check requirements clean
+.PHONY: help setup demo test test-failed test-all test-deploy deploy-needs check format bench bench-api docs reference dist sbom audit release-check requirements clean
 
 # What only the documentation or a release needs has an environment of its own.
 DOCS    := .venv-docs
@@ -36,6 +36,9 @@ demo: $(STAMP) ## Back up, destroy, restore and compare a real data set: the who
 
 test: $(STAMP) ## Run the tests, with real PostgreSQL servers
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not slow and not deploy"
+
+test-failed: $(STAMP) ## Run once more, one after the other, what failed last
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not slow and not deploy"
 
 test-all: $(STAMP) ## Run every test, the long ones too
 	$(BIN)/python -m pytest -m "not deploy"

@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -81,7 +81,11 @@ def stored(folder: Path) -> list[Path]:
 
 
 def tools_running() -> list[str]:
-    return [child.name() for child in psutil.Process().children(recursive=True) if child.name() == "pg_dump"]
+    running = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            running += [name for name in [child.name()] if name == "pg_dump"]
+    return running
 
 
 @contextmanager
