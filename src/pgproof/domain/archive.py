@@ -16,6 +16,9 @@ INSTRUCTIONS = "RESTORE.md"
 # In the order in which they are stored: the manifest makes the folder a backup.
 TEXTS = (INSTRUCTIONS, CHECKSUMS, MANIFEST)
 
+_BEGINNING = "backup_"
+_TIME, _TIME_LENGTH = "%Y%m%d_%H%M%S", 15
+
 # Bytes: what file systems allow for one name.
 LONGEST_NAME = 255
 
@@ -120,6 +123,14 @@ def globals_filename(compression: Compression) -> str:
     return f"globals.sql{_COMPRESSION_SUFFIX[compression]}"
 
 
+def time_in_name(name: str) -> datetime | None:
+    """The time, in UTC, that is in the name of a backup's folder or archive; ``None`` if it is no such name."""
+    try:
+        return datetime.strptime(name.removeprefix(_BEGINNING)[:_TIME_LENGTH], _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True)
 class ObjectNames:
     """The keys of one backup's objects in a storage, relative to its root."""
@@ -132,7 +143,7 @@ class ObjectNames:
         cls, database: str, taken_at: datetime, backup_id: int, form: ArchiveFormat, compression: Compression
     ) -> "ObjectNames":
         """Names for a backup whose work begins at `taken_at` (written in UTC)."""
-        stem = f"backup_{taken_at.astimezone(UTC):%Y%m%d_%H%M%S}_{backup_id}"
+        stem = f"{_BEGINNING}{taken_at.astimezone(UTC):{_TIME}}_{backup_id}"
         return cls(
             folder=f"{folder_name(database)}/{stem}",
             filename=f"{stem}{_FORMAT_SUFFIX[form]}{_COMPRESSION_SUFFIX[compression]}",

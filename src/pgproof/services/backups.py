@@ -24,7 +24,7 @@ from pgproof.services import contents
 from pgproof.services.claiming import Claim
 from pgproof.services.databases import DatabaseService
 from pgproof.services.deleting import delete_backup
-from pgproof.services.finishing import completed, ended, find_whole, is_abandoned, record, record_failure
+from pgproof.services.finishing import completed, ended, find_whole, give_way, record, record_failure
 from pgproof.services.handing_back import hand_back
 from pgproof.services.job_log import JobLog
 from pgproof.services.owning import backup_is_ours, check_backup_is_ours
@@ -183,10 +183,8 @@ class BackupService:
             elif backup_is_ours(self._catalog, running.id):
                 claim.remove()
                 hand_back(self._catalog, running, self._clock.now())
-            elif is_abandoned(self._catalog, running):
-                claim.remove()
             else:
-                claim.release(log.log)
+                give_way(self._catalog, running, log, claim)
         except PgproofError as left:
             log.log(f"left for recovery in {running.folder}: {left}")
 

@@ -1,10 +1,9 @@
 """Whose a folder is until its backup is whole.
 
 Two installations can share a storage by mistake, and then give backups one name: the same database, the same number,
-the same second, which is easy where both begin at 02:00. Or a process that was taken for dead wakes up beside its
-successor. So whoever takes a backup marks its folder before anything else, and nobody removes what another has marked,
-nor a manifest that another has written. Nothing here needs a storage that can write only if absent: each writes his
-mark before he looks for others, so of two at least one sees the other.
+the same second, which is easy where both begin at 02:00. So whoever takes a backup marks its folder before anything
+else, and nobody removes what another has marked, nor a manifest that another has written. Nothing here needs a storage
+that can write only if absent: each writes his mark before he looks for others, so of two at least one sees the other.
 """
 
 import secrets

@@ -87,10 +87,17 @@ def record(catalog: Catalog, finished: Backup) -> Backup:
     return catalog.change_backup(finished.id, change)
 
 
-def is_abandoned(catalog: Catalog, backup: Backup) -> bool:
-    """Whether nobody will ever finish this attempt: its backup has failed, or was handed back to another folder."""
+def give_way(catalog: Catalog, backup: Backup, log: JobLog, claim: Claim) -> None:
+    """Leave a backup to the process that has taken it over.
+
+    If nobody will ever finish this attempt, because its backup has failed or was handed back to another folder, what we
+    were late to store goes; else our mark alone.
+    """
     stored = catalog.get_backup(backup.id)
-    return stored.file_path != backup.file_path or stored.status not in USABLE | UNFINISHED
+    if stored.file_path != backup.file_path or stored.status not in USABLE | UNFINISHED:
+        claim.remove()
+    else:
+        claim.release(log.log)
 
 
 def record_failure(
@@ -98,8 +105,7 @@ def record_failure(
 ) -> None:
     """Record first, remove after: only a row that is known to have failed has nothing to lose.
 
-    Where another process has taken the backup over, the record is that process's. If it has failed the backup, or
-    handed it back, which gives it another folder, what we were late to store goes. A catalog that is away leaves all to
+    Where another process has taken the backup over, the record is that process's. A catalog that is away leaves all to
     recovery, which may find the backup whole.
     """
     log.log(f"failed: {error}")
@@ -111,9 +117,7 @@ def record_failure(
             record(catalog, with_remains(failed, clock.now()) if claim.begun else failed)
             claim.remove()
             forget_remains(catalog, backup.id)
-        elif is_abandoned(catalog, backup):
-            claim.remove()
         else:
-            claim.release(log.log)
+            give_way(catalog, backup, log, claim)
     except PgproofError as left:
         log.log(f"left for recovery in {backup.folder}: {left}")

@@ -4,16 +4,12 @@ It gets another folder. Whoever began it may have been taken for dead wrongly, a
 as he lives: he does it where nobody else is.
 """
 
-import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from pgproof.domain.archive import ObjectNames
+from pgproof.domain.archive import ObjectNames, time_in_name
 from pgproof.domain.backup import Backup, BackupStatus
 from pgproof.services.ports import Catalog
-
-_TAKEN_AT = re.compile(r"backup_(\d{8}_\d{6})_")
-_FORM = "%Y%m%d_%H%M%S"
 
 
 def hand_back(catalog: Catalog, running: Backup, now: datetime) -> Backup:
@@ -43,7 +39,5 @@ def hand_back(catalog: Catalog, running: Backup, now: datetime) -> Backup:
 
 def _later(running: Backup, now: datetime) -> datetime:
     """A second that no attempt before it has had."""
-    found = _TAKEN_AT.match(running.filename)
-    if found is None:
-        return now
-    return max(now, datetime.strptime(found[1], _FORM).replace(tzinfo=UTC) + timedelta(seconds=1))
+    last = time_in_name(running.filename)
+    return now if last is None else max(now, last + timedelta(seconds=1))

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from pgproof.domain.archive import MANIFEST
+from pgproof.domain.archive import MANIFEST, time_in_name
 from pgproof.domain.backup import UNFINISHED, Backup
 from pgproof.domain.errors import Conflict, NotFound
 from pgproof.services.claiming import mark_owner, remove_left
@@ -71,8 +71,8 @@ def remove_unknown(storage: Storage, catalog: Catalog, found: StoredFolder) -> N
             )
         if not remove_left(storage, found.folder, catalog.installation()):
             raise Conflict(
-                f"{found.folder} bears the mark of another installation; nothing of that was removed",
-                hint="If that installation is gone for good, remove the folder by hand.",
+                f"{found.folder} bears the mark of another installation, or became whole; nothing of that was removed",
+                hint="Look at the plan again: pgproof cleanup --dry-run",
             )
 
 
@@ -81,7 +81,7 @@ def stored_folders(storage: Storage, prefix: str = "") -> Sequence[StoredFolder]
     found: dict[str, StoredFolder] = {}
     for item in storage.list(prefix):
         match = _FOLDER.fullmatch(item.key)
-        taken_at = _moment(match["taken"]) if match else None
+        taken_at = time_in_name(match["taken"]) if match else None
         if match is None or taken_at is None:
             continue
         folder = match["folder"]
@@ -106,10 +106,3 @@ def _is_known(catalog: Catalog, found: StoredFolder) -> bool:
 
 def _stands_for_objects(backup: Backup) -> bool:
     return backup.usable or backup.being_deleted or backup.status in UNFINISHED
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
-    except ValueError:
-        return None
